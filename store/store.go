@@ -1,0 +1,102 @@
+// Package store is the only place with SQL. It holds the platform's state in Postgres, schema `platform`, one file an
+// aggregate, and seals every secret before it gets there (seal.go).
+//
+// The plugins write what is wanted, the provisioner writes what was seen; neither knows of the other. The store decides
+// nothing about who may do what: callers have checked that before they call.
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Settings are what every process of the platform needs to reach its state. Both come from the environment.
+type Settings struct {
+	DatabaseURL string    `env:"DATABASE_URL,required,notEmpty"`
+	MasterKey   MasterKey `env:"PLURABASE_MASTER_KEY,required,notEmpty"`
+}
+
+// Store reads and writes the platform's state. It is safe for concurrent use.
+type Store struct {
+	pool   *pgxpool.Pool
+	sealer sealer
+	now    func() time.Time
+	random io.Reader
+}
+
+// Option changes what a Store takes from its surroundings; tests use it to read the same every time.
+type Option func(*Store)
+
+// WithClock replaces time.Now for the times that are recorded. Leases always use Postgres' own clock, which all
+// provisioners share.
+func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
+// WithRandom replaces crypto/rand as the source of refs, slugs, passwords and keys.
+func WithRandom(random io.Reader) Option { return func(s *Store) { s.random = random } }
+
+// Open prepares a Store. It connects on first use, so that a process starts without waiting for Postgres.
+func Open(ctx context.Context, settings Settings, options ...Option) (*Store, error) {
+	config, err := pgxpool.ParseConfig(settings.DatabaseURL)
+	if err != nil {
+		// The parse error may repeat the URL, and with it the password.
+		return nil, errors.New("DATABASE_URL is not a Postgres connection string")
+	}
+	config.MinConns, config.MinIdleConns = 0, 0
+	config.ConnConfig.RuntimeParams["application_name"] = "plurabase"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database pool: %w", err)
+	}
+	s := &Store{pool: pool, now: func() time.Time { return time.Now().UTC() }, random: rand.Reader}
+	for _, option := range options {
+		option(s)
+	}
+	s.sealer = sealer{master: settings.MasterKey, random: s.random}
+	return s, nil
+}
+
+// Close gives every connection back.
+func (s *Store) Close() { s.pool.Close() }
+
+// What a caller has to tell apart. Everything else is unexpected.
+var (
+	// ErrNotFound says that no such row exists, or none that the caller may know of.
+	ErrNotFound = errors.New("not found")
+	// ErrUnavailable says that Postgres could not be reached; nothing was changed that was not committed.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// ConflictError says that the state does not allow what was asked. Its text is written for the user.
+type ConflictError struct{ Message string }
+
+func (e *ConflictError) Error() string { return e.Message }
+
+// wrap adds what was being done, and translates pgx's own errors into the store's.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("%s: %w", doing, ErrNotFound)
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		// pgx's text names the host and the user; the cause is enough.
+		return fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, connect.Unwrap())
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// violates tells whether err is a violation of the named constraint.
+func violates(err error, constraint string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.ConstraintName == constraint
+}
