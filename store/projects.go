@@ -1,6 +1,11 @@
 package store
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
 
 // Status is a project's state as Studio knows it.
 type Status string
@@ -83,3 +88,155 @@ func (s Secrets) String() string { return "[secrets]" }
 
 // GoString hides the values from %#v.
 func (s Secrets) GoString() string { return s.String() }
+
+// NewProject is what a user decides when a project is made.
+type NewProject struct {
+	OrganizationID   int64
+	Name             string
+	CloudProvider    string
+	Region           string
+	Target           string
+	ComputeSize      string
+	Services         []string
+	DatabasePassword string `json:"-"`
+}
+
+// CreatedProject is a project that was just made, with the keys that its creator is shown.
+type CreatedProject struct {
+	Project
+	AnonKey    string
+	ServiceKey string
+}
+
+const projectColumns = `p.id, p.ref, p.organization_id, o.slug, p.name, p.cloud_provider, p.region, p.target, p.compute_size,
+	p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host, p.db_port,
+	p.created_at, p.updated_at`
+
+// CreateProject makes a project that is wanted active, and wakes the provisioner of its target.
+func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProject) (CreatedProject, error) {
+	return write(ctx, s, actor, "create the project", func(ctx context.Context, tx pgx.Tx) (CreatedProject, AuditEntry, error) {
+		name, err := newLetters(s.random, 20)
+		if err != nil {
+			return CreatedProject{}, AuditEntry{}, err
+		}
+		secrets, err := s.newSecrets(Ref(name), wanted.DatabasePassword)
+		if err != nil {
+			return CreatedProject{}, AuditEntry{}, err
+		}
+		rows, _ := tx.Query(ctx, `
+			with p as (
+				insert into platform.projects (ref, organization_id, name, cloud_provider, region, target, compute_size,
+					services, desired, status, created_at, updated_at)
+				values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) returning *
+			)
+			select `+projectColumns+` from p join platform.organizations o on o.id = p.organization_id`,
+			name, wanted.OrganizationID, wanted.Name, wanted.CloudProvider, wanted.Region, wanted.Target,
+			wanted.ComputeSize, wanted.Services, DesiredActive, StatusComingUp, s.now())
+		project, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
+		if err != nil {
+			return CreatedProject{}, AuditEntry{}, err
+		}
+		if err := s.insertSecrets(ctx, tx, project.ID, project.Ref, secrets); err != nil {
+			return CreatedProject{}, AuditEntry{}, err
+		}
+		if err := s.beginOperation(ctx, tx, actor, project, OperationCreate); err != nil {
+			return CreatedProject{}, AuditEntry{}, err
+		}
+		entry := AuditEntry{
+			Action: "projects.create", OrganizationID: wanted.OrganizationID, ProjectRef: project.Ref,
+			Details: map[string]any{"name": wanted.Name},
+		}
+		return CreatedProject{project, secrets[SecretAnonKey], secrets[SecretServiceKey]}, entry, nil
+	})
+}
+
+// ProjectAccess is a project as a member of its organization sees it.
+type ProjectAccess struct {
+	Project
+	Role Role
+}
+
+// ProjectByRef returns a project and what the profile is in its organization. ErrNotFound: no such project, or the
+// profile is not a member.
+func (s *Store) ProjectByRef(ctx context.Context, profileID int64, ref Ref) (ProjectAccess, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select `+projectColumns+`, m.role
+		from platform.projects p
+		join platform.organizations o on o.id = p.organization_id
+		join platform.members m on m.organization_id = o.id
+		where p.ref = $2 and m.profile_id = $1`, profileID, ref)
+	access, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[ProjectAccess])
+	return access, wrap("look the project up", err)
+}
+
+// ProjectOrder is how a list of projects is sorted.
+type ProjectOrder string
+
+// The orders that Studio asks for.
+const (
+	OrderNameAscending     ProjectOrder = "name_asc"
+	OrderNameDescending    ProjectOrder = "name_desc"
+	OrderCreatedAscending  ProjectOrder = "created_asc"
+	OrderCreatedDescending ProjectOrder = "created_desc"
+)
+
+var projectOrders = map[ProjectOrder]string{
+	OrderNameAscending:     "lower(p.name), p.id",
+	OrderNameDescending:    "lower(p.name) desc, p.id desc",
+	OrderCreatedAscending:  "p.created_at, p.id",
+	OrderCreatedDescending: "p.created_at desc, p.id desc",
+}
+
+// ProjectFilter narrows a list of projects. The zero value of each field means no narrowing.
+type ProjectFilter struct {
+	OrganizationID int64
+	Search         string // part of the name or of the ref, in any case
+	Statuses       []Status
+	Order          ProjectOrder // by name where empty
+	Limit, Offset  int          // Limit 0: all
+}
+
+// ProjectPage is one page of a list, and how many rows there are on all pages.
+type ProjectPage struct {
+	Projects []Project
+	Count    int64
+}
+
+// Projects lists the projects of the organizations that the profile is a member of.
+func (s *Store) Projects(ctx context.Context, profileID int64, filter ProjectFilter) (ProjectPage, error) {
+	order, known := projectOrders[filter.Order]
+	if !known {
+		order = projectOrders[OrderNameAscending]
+	}
+	const matching = `
+		from platform.members m
+		join platform.projects p on p.organization_id = m.organization_id
+		join platform.organizations o on o.id = p.organization_id
+		where m.profile_id = @profile
+			and (@organization = 0 or p.organization_id = @organization)
+			and (@search = '' or strpos(lower(p.name), lower(@search)) > 0 or strpos(p.ref, lower(@search)) > 0)
+			and (cardinality(@statuses::text[]) = 0 or p.status = any (@statuses))`
+	arguments := pgx.NamedArgs{
+		"profile": profileID, "organization": filter.OrganizationID, "search": filter.Search,
+		"statuses": append([]Status{}, filter.Statuses...), "limit": filter.Limit, "offset": filter.Offset,
+	}
+	// The count comes with every row; a page past the end has none, and asks for it by itself.
+	rows, _ := s.pool.Query(ctx, `select `+projectColumns+`, count(*) over ()`+matching+`
+		order by `+order+` limit nullif(@limit, 0) offset @offset`, arguments)
+	type row struct {
+		Project
+		Count int64
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+	if err != nil {
+		return ProjectPage{}, wrap("list the projects", err)
+	}
+	page := ProjectPage{Projects: make([]Project, len(found))}
+	for i, one := range found {
+		page.Projects[i], page.Count = one.Project, one.Count
+	}
+	if len(found) == 0 && filter.Offset > 0 {
+		err = s.pool.QueryRow(ctx, `select count(*)`+matching, arguments).Scan(&page.Count)
+	}
+	return page, wrap("count the projects", err)
+}

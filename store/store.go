@@ -100,3 +100,5 @@ func violates(err error, constraint string) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.ConstraintName == constraint
 }
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -1,0 +1,157 @@
+// Package api answers Studio's platform API and the management API that the supabase CLI uses. Its handlers are plain
+// net/http behind Go's ServeMux, and know nothing of Kong.
+//
+// Every route is declared once, with what it needs of its caller and its request and response types (route.go). From
+// those declarations come the router, the validation, the OpenAPI document and the list of routes.
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/store"
+)
+
+// requestTimeout is the deadline of every request. Kong gives up on a plugin after 60 s; by then the client has an answer.
+const requestTimeout = 30 * time.Second
+
+// Settings are what an operator decides about the API.
+type Settings struct {
+	// PublicURL is where browsers and tools reach the gateway, without a path.
+	PublicURL string
+	// ProjectDomain is what follows `<ref>.` in a project's own host, with its port where that is not the scheme's.
+	ProjectDomain string
+	// DatabaseHost is where psql reaches the projects' published database ports.
+	DatabaseHost string
+}
+
+// Dependencies are what the API works with.
+type Dependencies struct {
+	Settings      Settings
+	Store         *store.Store
+	Authenticator *identity.Authenticator
+	// Tokens seals the connection tokens that Studio holds instead of connection strings.
+	Tokens *pgmeta.Tokens
+	Log    *slog.Logger
+	// Now is the clock; time.Now where nil.
+	Now func() time.Time
+}
+
+// API is the http.Handler of all routes.
+type API struct {
+	settings      Settings
+	store         *store.Store
+	authenticator *identity.Authenticator
+	tokens        *pgmeta.Tokens
+	log           *slog.Logger
+	now           func() time.Time
+
+	mux    *http.ServeMux
+	huma   huma.API
+	routes []route
+}
+
+// New registers every route. It touches neither network nor database, so it also serves to list them.
+func New(dependencies Dependencies) *API {
+	a := &API{
+		settings:      dependencies.Settings,
+		store:         dependencies.Store,
+		authenticator: dependencies.Authenticator,
+		tokens:        dependencies.Tokens,
+		log:           dependencies.Log,
+		now:           dependencies.Now,
+		mux:           http.NewServeMux(),
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	a.huma = humago.New(a.mux, humaConfig())
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
+	})
+	a.registerAccessTokens()
+	a.registerOrganizations()
+	a.registerProfile()
+	a.registerProjects()
+	a.registerManagement()
+	return a
+}
+
+func humaConfig() huma.Config {
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "Plurabase",
+				Version:     "1",
+				Description: "The platform API of a self-hosted Supabase with many organizations and projects, as Studio and the official tools call it.",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					bearer: {Type: "http", Scheme: "bearer", Description: "A session token of the platform's GoTrue, or a personal access token (`sbp_…`)."},
+				},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+		DefaultFormat: "application/json",
+	}
+	// Clients of other versions send fields that this one does not know: upstream ignores them, and so do we.
+	config.AllowAdditionalPropertiesByDefault = true
+	return config
+}
+
+// ServeHTTP answers one request, within its deadline. A panic is a 500 for this request alone.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	defer cancel()
+	ctx = context.WithValue(ctx, requestIDKey{}, requestIDOf(r))
+	defer func() {
+		if cause := recover(); cause != nil {
+			a.log.ErrorContext(ctx, "panic", "request_id", requestID(ctx), "method", r.Method, "path", r.URL.Path,
+				"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			problem.Internal(requestID(ctx)).Write(w)
+		}
+	}()
+	a.mux.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// OpenAPI returns the document of all routes, OpenAPI 3.1, as indented JSON.
+func (a *API) OpenAPI() ([]byte, error) {
+	document, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("print the OpenAPI document: %w", err)
+	}
+	return append(document, '\n'), nil
+}
+
+type requestIDKey struct{}
+
+// maxRequestID is longer than a UUID, and short enough to keep a row small.
+const maxRequestID = 64
+
+// requestIDOf takes the client's X-Request-Id, or the gateway's own id that the adapter puts there. Where there is
+// neither, nobody repeats the request, and any id will do.
+func requestIDOf(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= maxRequestID {
+		return id
+	}
+	return rand.Text()
+}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}

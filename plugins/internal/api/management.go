@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/store"
+)
+
+// V1Organization is an organization as the management API has it.
+type V1Organization struct {
+	ID   string `json:"id" doc:"The slug, as upstream has it."`
+	Slug string `json:"slug"`
+	Name string `json:"name"`
+}
+
+// V1Project is a project as the management API has it.
+type V1Project struct {
+	ID               string    `json:"id" doc:"The ref, as upstream has it."`
+	Ref              string    `json:"ref"`
+	Name             string    `json:"name"`
+	OrganizationID   string    `json:"organization_id" doc:"The organization's slug."`
+	OrganizationSlug string    `json:"organization_slug"`
+	Region           string    `json:"region"`
+	Status           string    `json:"status"`
+	CreatedAt        time.Time `json:"created_at"`
+}
+
+// V1ProjectWithDatabase is a project with where its database is.
+type V1ProjectWithDatabase struct {
+	V1Project
+	Database V1Database `json:"database"`
+}
+
+// V1Database says where a project's database is and what it runs.
+type V1Database struct {
+	Host           string `json:"host"`
+	Version        string `json:"version" doc:"Empty until the database was seen."`
+	PostgresEngine string `json:"postgres_engine" doc:"The major version; empty until the database was seen."`
+	ReleaseChannel string `json:"release_channel"`
+}
+
+// V1CreateProjectBody is what the CLI and other clients send.
+type V1CreateProjectBody struct {
+	Name                string `json:"name" minLength:"1" maxLength:"256"`
+	OrganizationSlug    string `json:"organization_slug,omitempty"`
+	OrganizationID      string `json:"organization_id,omitempty" doc:"The older name of organization_slug."`
+	DatabasePassword    string `json:"db_pass" minLength:"4" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"no control characters"`
+	DesiredInstanceSize string `json:"desired_instance_size,omitempty"`
+}
+
+type v1CreateProjectInput struct{ Body V1CreateProjectBody }
+
+func (in *v1CreateProjectInput) organizationSlug() store.Slug {
+	if in.Body.OrganizationSlug != "" {
+		return store.Slug(in.Body.OrganizationSlug)
+	}
+	return store.Slug(in.Body.OrganizationID)
+}
+
+func (a *API) registerManagement() {
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/organizations", permission: access.SignedIn(),
+		summary: "Your organizations",
+	}, a.v1ListOrganizations)
+	handle(a, route{
+		method: http.MethodPost, path: "/v1/organizations", permission: access.SignedIn(), status: http.StatusCreated,
+		summary: "Create an organization",
+	}, a.v1CreateOrganization)
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/projects", permission: access.SignedIn(),
+		summary: "Your projects",
+	}, a.v1ListProjects)
+	handle(a, route{
+		method: http.MethodPost, path: "/v1/projects", permission: access.InOrganization(access.Create, "projects"),
+		status: http.StatusCreated, summary: "Create a project",
+	}, a.v1CreateProject)
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/projects/{ref}", permission: access.InProject(access.Read, "projects"),
+		summary: "One project",
+	}, a.v1GetProject)
+	handle(a, route{
+		method: http.MethodDelete, path: "/v1/projects/{ref}", permission: access.InProject(access.Delete, "projects"),
+		summary: "Delete a project and all its data",
+	}, a.deleteProject)
+	act(a, route{
+		method: http.MethodPost, path: "/v1/projects/{ref}/pause",
+		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.pause"),
+		summary:    "Stop a project and keep its data",
+	}, a.change(store.OperationPause))
+	act(a, route{
+		method: http.MethodPost, path: "/v1/projects/{ref}/restore",
+		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"),
+		summary:    "Start a paused project",
+	}, a.change(store.OperationRestore))
+}
+
+func (a *API) v1ListOrganizations(ctx context.Context, c *call, _ *none) ([]V1Organization, error) {
+	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]V1Organization, len(memberships))
+	for i, membership := range memberships {
+		list[i] = v1OrganizationOf(membership)
+	}
+	return list, nil
+}
+
+func (a *API) v1CreateOrganization(ctx context.Context, c *call, in *createOrganizationInput) (V1Organization, error) {
+	made, err := a.store.CreateOrganization(ctx, c.actor, in.Body.Name)
+	return v1OrganizationOf(made), err
+}
+
+func (a *API) v1ListProjects(ctx context.Context, c *call, _ *none) ([]V1ProjectWithDatabase, error) {
+	page, err := a.store.Projects(ctx, c.profile.ID, store.ProjectFilter{Order: store.OrderCreatedAscending})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]V1ProjectWithDatabase, len(page.Projects))
+	for i, project := range page.Projects {
+		list[i] = a.v1ProjectWithDatabaseOf(project)
+	}
+	return list, nil
+}
+
+func (a *API) v1CreateProject(ctx context.Context, c *call, in *v1CreateProjectInput) (V1Project, error) {
+	made, err := a.newProject(ctx, c, in.Body.Name, in.Body.DatabasePassword, in.Body.DesiredInstanceSize)
+	return v1ProjectOf(made.Project), err
+}
+
+func (a *API) v1GetProject(_ context.Context, c *call, _ *refPath) (V1ProjectWithDatabase, error) {
+	return a.v1ProjectWithDatabaseOf(c.project.Project), nil
+}
+
+func v1OrganizationOf(m store.Membership) V1Organization {
+	return V1Organization{ID: string(m.Slug), Slug: string(m.Slug), Name: m.Name}
+}
+
+func v1ProjectOf(p store.Project) V1Project {
+	return V1Project{
+		ID: string(p.Ref), Ref: string(p.Ref), Name: p.Name,
+		OrganizationID: string(p.OrganizationSlug), OrganizationSlug: string(p.OrganizationSlug),
+		Region: p.Region, Status: string(p.Status), CreatedAt: p.CreatedAt,
+	}
+}
+
+func (a *API) v1ProjectWithDatabaseOf(p store.Project) V1ProjectWithDatabase {
+	version := ""
+	if p.DBVersion != nil {
+		version = *p.DBVersion
+	}
+	return V1ProjectWithDatabase{v1ProjectOf(p), V1Database{
+		Host: a.settings.DatabaseHost, Version: version, PostgresEngine: majorVersion(version), ReleaseChannel: "ga",
+	}}
+}

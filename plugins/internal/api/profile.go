@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/store"
+)
+
+// ProfileResponse is a person as Studio shows them.
+type ProfileResponse struct {
+	ID               int64    `json:"id"`
+	Auth0ID          string   `json:"auth0_id" doc:"Always empty: there is no Auth0."`
+	GotrueID         string   `json:"gotrue_id"`
+	PrimaryEmail     string   `json:"primary_email"`
+	Username         string   `json:"username"`
+	FirstName        *string  `json:"first_name"`
+	LastName         *string  `json:"last_name"`
+	Mobile           *string  `json:"mobile"`
+	FreeProjectLimit *int     `json:"free_project_limit" doc:"Null: there is no such limit."`
+	DisabledFeatures []string `json:"disabled_features"`
+	IsAlphaUser      bool     `json:"is_alpha_user"`
+	IsSSOUser        bool     `json:"is_sso_user"`
+}
+
+// AccessControlPermission is one rule, in the shape that Studio evaluates.
+type AccessControlPermission struct {
+	OrganizationID   int64    `json:"organization_id"`
+	OrganizationSlug string   `json:"organization_slug"`
+	Actions          []string `json:"actions"`
+	Resources        []string `json:"resources"`
+	Condition        any      `json:"condition" doc:"json-logic; null for a rule that always holds."`
+	Restrictive      bool     `json:"restrictive"`
+	ProjectIDs       []int64  `json:"project_ids"`
+	ProjectRefs      []string `json:"project_refs"`
+}
+
+func (a *API) registerProfile() {
+	handle(a, route{
+		method: http.MethodGet, path: "/platform/profile", permission: access.SignedIn(),
+		summary: "Your profile, made on first sight",
+	}, a.getProfile)
+	// Studio asks for this one when it believes that there is no profile yet.
+	handle(a, route{
+		method: http.MethodPost, path: "/platform/profile", permission: access.SignedIn(), status: http.StatusCreated,
+		summary: "Make your profile",
+	}, a.getProfile)
+	handle(a, route{
+		method: http.MethodGet, path: "/platform/profile/permissions", permission: access.SignedIn(),
+		summary: "What you may do, in all your organizations",
+	}, a.getPermissions)
+}
+
+// getProfile answers with the profile that authentication found or made.
+func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, error) {
+	p := c.profile
+	return ProfileResponse{
+		ID: p.ID, GotrueID: p.GotrueID, PrimaryEmail: p.PrimaryEmail, Username: p.Username,
+		FirstName: p.FirstName, LastName: p.LastName, Mobile: p.Mobile,
+		DisabledFeatures: []string{},
+	}, nil
+}
+
+func (a *API) getPermissions(ctx context.Context, c *call, _ *none) ([]AccessControlPermission, error) {
+	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	if err != nil {
+		return nil, err
+	}
+	permissions := []AccessControlPermission{}
+	for _, membership := range memberships {
+		permissions = append(permissions, permissionsOf(membership)...)
+	}
+	return permissions, nil
+}
+
+func permissionsOf(membership store.Membership) []AccessControlPermission {
+	grants := access.Matrix[membership.Role]
+	permissions := make([]AccessControlPermission, len(grants))
+	for i, grant := range grants {
+		permissions[i] = AccessControlPermission{
+			OrganizationID:   membership.ID,
+			OrganizationSlug: string(membership.Slug),
+			Actions:          grant.Actions,
+			Resources:        grant.Resources,
+			Restrictive:      grant.Restrictive,
+			ProjectIDs:       []int64{},
+			ProjectRefs:      []string{},
+		}
+	}
+	return permissions
+}

@@ -1,0 +1,244 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/store"
+)
+
+// Every project runs on the operator's own machines: whatever cloud and region the wizard sends, this is where it goes.
+const (
+	localProvider = "LOCAL"
+	localTarget   = "local"
+	defaultSize   = "micro"
+)
+
+// initialServices are what a new project's stack consists of.
+var initialServices = []string{"db"}
+
+// CreateProjectBody is what Studio's wizard sends. What it says of clouds and regions is accepted and not followed.
+type CreateProjectBody struct {
+	OrganizationSlug    string `json:"organization_slug" minLength:"1"`
+	Name                string `json:"name" minLength:"1" maxLength:"256"`
+	DatabasePassword    string `json:"db_pass" minLength:"4" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"no control characters"`
+	DesiredInstanceSize string `json:"desired_instance_size,omitempty"`
+}
+
+type createProjectInput struct{ Body CreateProjectBody }
+
+func (in *createProjectInput) organizationSlug() store.Slug {
+	return store.Slug(in.Body.OrganizationSlug)
+}
+
+// CreateProjectResponse is a project that was just made.
+type CreateProjectResponse struct {
+	ProjectSummary
+	AnonKey    string `json:"anon_key"`
+	ServiceKey string `json:"service_key"`
+	Endpoint   string `json:"endpoint"`
+}
+
+// ProjectSummary is a project in a list.
+type ProjectSummary struct {
+	ID                       int64     `json:"id"`
+	Ref                      string    `json:"ref"`
+	Name                     string    `json:"name"`
+	OrganizationID           int64     `json:"organization_id"`
+	OrganizationSlug         string    `json:"organization_slug"`
+	Status                   string    `json:"status"`
+	CloudProvider            string    `json:"cloud_provider"`
+	Region                   string    `json:"region"`
+	InfraComputeSize         string    `json:"infra_compute_size"`
+	InsertedAt               time.Time `json:"inserted_at"`
+	IsBranchEnabled          bool      `json:"is_branch_enabled"`
+	IsPhysicalBackupsEnabled bool      `json:"is_physical_backups_enabled"`
+	PreviewBranchRefs        []string  `json:"preview_branch_refs"`
+	SubscriptionID           *string   `json:"subscription_id"`
+}
+
+// ListProjectsResponse is one page of the caller's projects.
+type ListProjectsResponse struct {
+	Projects   []ProjectSummary `json:"projects"`
+	Pagination Pagination       `json:"pagination"`
+}
+
+// Pagination says which part of a list a page is.
+type Pagination struct {
+	Count  int64 `json:"count" doc:"Rows on all pages."`
+	Limit  int   `json:"limit"`
+	Offset int   `json:"offset"`
+}
+
+// ProjectDetailResponse is one project.
+type ProjectDetailResponse struct {
+	ID                       int64     `json:"id"`
+	Ref                      string    `json:"ref"`
+	Name                     string    `json:"name"`
+	OrganizationID           int64     `json:"organization_id"`
+	Status                   string    `json:"status"`
+	CloudProvider            string    `json:"cloud_provider"`
+	Region                   string    `json:"region"`
+	InfraComputeSize         string    `json:"infra_compute_size"`
+	InsertedAt               time.Time `json:"inserted_at"`
+	UpdatedAt                time.Time `json:"updated_at"`
+	ConnectionString         *string   `json:"connectionString" doc:"A token that Studio sends back with its queries, not a connection string. Null until the database is up."`
+	DBHost                   string    `json:"db_host"`
+	DBVersion                *string   `json:"dbVersion,omitempty"`
+	RestURL                  string    `json:"restUrl"`
+	HighAvailability         bool      `json:"high_availability"`
+	IsBranchEnabled          bool      `json:"is_branch_enabled"`
+	IsPhysicalBackupsEnabled bool      `json:"is_physical_backups_enabled"`
+	SubscriptionID           string    `json:"subscription_id"`
+}
+
+// ProjectStatusResponse is what Studio polls while something happens.
+type ProjectStatusResponse struct {
+	Status string `json:"status"`
+}
+
+// ProjectRefResponse names the project that something was done to.
+type ProjectRefResponse struct {
+	ID   int64  `json:"id"`
+	Ref  string `json:"ref"`
+	Name string `json:"name"`
+}
+
+type refPath struct {
+	Ref string `path:"ref"`
+}
+
+type projectPage struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Offset int    `query:"offset" minimum:"0"`
+	Search string `query:"search" maxLength:"256"`
+	Sort   string `query:"sort" enum:"name_asc,name_desc,created_asc,created_desc" default:"name_asc"`
+}
+
+func (p projectPage) filter() store.ProjectFilter {
+	return store.ProjectFilter{Search: p.Search, Order: store.ProjectOrder(p.Sort), Limit: p.Limit, Offset: p.Offset}
+}
+
+func (a *API) registerProjects() {
+	handle(a, route{
+		method: http.MethodGet, path: "/platform/projects", permission: access.SignedIn(),
+		summary: "Your projects, in all your organizations",
+	}, a.listProjects)
+	handle(a, route{
+		method: http.MethodPost, path: "/platform/projects", permission: access.InOrganization(access.Create, "projects"),
+		status: http.StatusCreated, summary: "Create a project",
+	}, a.createProject)
+	handle(a, route{
+		method: http.MethodGet, path: "/platform/projects/{ref}", permission: access.InProject(access.Read, "projects"),
+		summary: "One project",
+	}, a.getProject)
+	handle(a, route{
+		method: http.MethodDelete, path: "/platform/projects/{ref}", permission: access.InProject(access.Delete, "projects"),
+		summary: "Delete a project and all its data",
+	}, a.deleteProject)
+	handle(a, route{
+		method: http.MethodGet, path: "/platform/projects/{ref}/status", permission: access.InProject(access.Read, "projects"),
+		summary: "A project's status",
+	}, a.getProjectStatus)
+	act(a, route{
+		method: http.MethodPost, path: "/platform/projects/{ref}/pause",
+		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.pause"), status: http.StatusCreated,
+		summary: "Stop a project and keep its data",
+	}, a.change(store.OperationPause))
+	act(a, route{
+		method: http.MethodPost, path: "/platform/projects/{ref}/restore",
+		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"),
+		summary:    "Start a paused project",
+	}, a.change(store.OperationRestore))
+	act(a, route{
+		method: http.MethodPost, path: "/platform/projects/{ref}/restart",
+		permission: access.InProject(access.InfraExecute, "reboot"), status: http.StatusCreated,
+		summary: "Restart a project",
+	}, a.change(store.OperationRestart))
+}
+
+func (a *API) listProjects(ctx context.Context, c *call, in *projectPage) (ListProjectsResponse, error) {
+	page, err := a.store.Projects(ctx, c.profile.ID, in.filter())
+	if err != nil {
+		return ListProjectsResponse{}, err
+	}
+	list := make([]ProjectSummary, len(page.Projects))
+	for i, project := range page.Projects {
+		list[i] = projectSummaryOf(project)
+	}
+	return ListProjectsResponse{list, Pagination{Count: page.Count, Limit: in.Limit, Offset: in.Offset}}, nil
+}
+
+func (a *API) createProject(ctx context.Context, c *call, in *createProjectInput) (CreateProjectResponse, error) {
+	made, err := a.newProject(ctx, c, in.Body.Name, in.Body.DatabasePassword, in.Body.DesiredInstanceSize)
+	if err != nil {
+		return CreateProjectResponse{}, err
+	}
+	return CreateProjectResponse{
+		ProjectSummary: projectSummaryOf(made.Project),
+		AnonKey:        made.AnonKey, ServiceKey: made.ServiceKey, Endpoint: a.projectURL(made.Ref),
+	}, nil
+}
+
+// newProject makes a project in the organization that the call entered.
+func (a *API) newProject(ctx context.Context, c *call, name, databasePassword, size string) (store.CreatedProject, error) {
+	if size == "" {
+		size = defaultSize
+	}
+	return a.store.CreateProject(ctx, c.actor, store.NewProject{
+		OrganizationID: c.membership.ID, Name: name, DatabasePassword: databasePassword, ComputeSize: size,
+		CloudProvider: localProvider, Region: localTarget, Target: localTarget, Services: initialServices,
+	})
+}
+
+func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailResponse, error) {
+	p := c.project
+	token, err := a.connectionToken(p)
+	if err != nil {
+		return ProjectDetailResponse{}, err
+	}
+	return ProjectDetailResponse{
+		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, Status: string(p.Status),
+		CloudProvider: p.CloudProvider, Region: p.Region, InfraComputeSize: p.ComputeSize,
+		InsertedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		ConnectionString: token, DBHost: a.settings.DatabaseHost, DBVersion: p.DBVersion, RestURL: a.projectURL(p.Ref) + "/rest/v1/",
+	}, nil
+}
+
+// connectionToken returns what Studio is to send back with its queries, nil while there is no database to query.
+func (a *API) connectionToken(p store.ProjectAccess) (*string, error) {
+	running := p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy
+	if !running || p.DBHost == nil || !access.Allows(p.Role, access.TenantSQLQuery, "*") {
+		return nil, nil
+	}
+	token, err := a.tokens.Seal(p.Ref, pgmeta.ModeOf(p.Role))
+	return &token, err
+}
+
+func (a *API) deleteProject(ctx context.Context, c *call, _ *refPath) (ProjectRefResponse, error) {
+	gone, err := a.store.ChangeProject(ctx, c.actor, c.project.Ref, store.OperationDelete)
+	return ProjectRefResponse{ID: gone.ID, Ref: string(gone.Ref), Name: gone.Name}, err
+}
+
+func (a *API) getProjectStatus(_ context.Context, c *call, _ *refPath) (ProjectStatusResponse, error) {
+	return ProjectStatusResponse{Status: string(c.project.Status)}, nil
+}
+
+// change returns the handler of a command that changes what is wanted of a project.
+func (a *API) change(kind store.OperationKind) func(context.Context, *call, *refPath) error {
+	return func(ctx context.Context, c *call, _ *refPath) error {
+		_, err := a.store.ChangeProject(ctx, c.actor, c.project.Ref, kind)
+		return err
+	}
+}
+
+func projectSummaryOf(p store.Project) ProjectSummary {
+	return ProjectSummary{
+		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, OrganizationSlug: string(p.OrganizationSlug),
+		Status: string(p.Status), CloudProvider: p.CloudProvider, Region: p.Region, InfraComputeSize: p.ComputeSize,
+		InsertedAt: p.CreatedAt, PreviewBranchRefs: []string{},
+	}
+}

@@ -1,0 +1,228 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/store"
+)
+
+// bearer is the name of the only security scheme.
+const bearer = "bearer"
+
+// route declares one endpoint.
+type route struct {
+	method     string
+	path       string // as ServeMux has it, `/platform/projects/{ref}`
+	permission access.Permission
+	summary    string
+	status     int // of success; 200 where zero
+}
+
+// call is a request that was let in: who makes it, and on what.
+type call struct {
+	profile store.Profile
+	actor   store.Actor
+	// membership is set on routes whose permission is of an organization.
+	membership store.Membership
+	// project is set on routes whose permission is of a project.
+	project store.ProjectAccess
+}
+
+// none is the input of a route that takes nothing but its path.
+type none struct{}
+
+// namesOrganization is an input whose body, not its path, names the organization that the permission is looked up in.
+type namesOrganization interface{ organizationSlug() store.Slug }
+
+type output[O any] struct{ Body O }
+
+// handle registers a route that answers with a body. Its permission is checked before the handler runs; a route without
+// one, or one whose permission cannot be looked up, panics at start.
+func handle[I, O any](a *API, r route, handler func(context.Context, *call, *I) (O, error)) {
+	register(a, r, func(ctx context.Context, c *call, input *I) (*output[O], error) {
+		body, err := handler(ctx, c, input)
+		return &output[O]{body}, err
+	})
+}
+
+// act registers a route that answers with a status alone, as the contract has it for some commands.
+func act[I any](a *API, r route, handler func(context.Context, *call, *I) error) {
+	register(a, r, func(ctx context.Context, c *call, input *I) (*struct{}, error) {
+		return nil, handler(ctx, c, input)
+	})
+}
+
+func register[I, O any](a *API, r route, handler func(context.Context, *call, *I) (*O, error)) {
+	checkRoute[I](r)
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	a.routes = append(a.routes, r)
+	operation := huma.Operation{
+		OperationID:   operationID(r),
+		Method:        r.method,
+		Path:          r.path,
+		Summary:       r.summary,
+		DefaultStatus: r.status,
+		Middlewares:   huma.Middlewares{a.admit(r)},
+		Extensions:    map[string]any{"x-permission": r.permission.String()},
+	}
+	if !r.permission.NeedsNothing() {
+		operation.Security = []map[string][]string{{bearer: {}}}
+	}
+	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {
+		answer, err := a.run(ctx, r, input, func(c *call) (any, error) { return handler(ctx, c, input) })
+		if err != nil {
+			return nil, a.problemOf(ctx, err)
+		}
+		typed, _ := answer.(*O)
+		return typed, nil
+	})
+}
+
+// run checks what could not be checked before the body was read, and calls the handler.
+func (a *API) run(ctx context.Context, r route, input any, handler func(*call) (any, error)) (any, error) {
+	c := ctx.Value(callKey{}).(*call)
+	if named, ok := input.(namesOrganization); ok {
+		if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug()); err != nil {
+			return nil, err
+		}
+	}
+	return handler(c)
+}
+
+func checkRoute[I any](r route) {
+	_, named := any(new(I)).(namesOrganization)
+	inPath := strings.Contains(r.path, "{slug}")
+	switch {
+	case !r.permission.Declared():
+		panic(fmt.Sprintf("route %s %s has no permission", r.method, r.path))
+	case r.permission.OfOrganization() && inPath == named:
+		panic(fmt.Sprintf("route %s %s: the organization has to be named by the path or by the body", r.method, r.path))
+	case r.permission.OfProject() && !strings.Contains(r.path, "{ref}"):
+		panic(fmt.Sprintf("route %s %s: the path names no project", r.method, r.path))
+	}
+}
+
+// operationID makes `get-platform-projects-ref` of GET /platform/projects/{ref}.
+func operationID(r route) string {
+	return strings.ToLower(r.method) + strings.NewReplacer("/", "-", "{", "", "}", "", "_", "-").Replace(r.path)
+}
+
+// schemaName names a schema by its Go type, without what the output wrapper adds.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+type callKey struct{}
+
+// admit authenticates the caller and checks the route's permission, before anything of the request is validated: a
+// stranger learns nothing, not even that the body is wrong.
+func (a *API) admit(r route) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		request, w := humago.Unwrap(hc)
+		c := &call{}
+		if err := a.enter(request, r, c); err != nil {
+			a.problemOf(request.Context(), err).Write(w)
+			return
+		}
+		next(huma.WithValue(hc, callKey{}, c))
+	}
+}
+
+func (a *API) enter(request *http.Request, r route, c *call) error {
+	if r.permission.NeedsNothing() {
+		return nil
+	}
+	ctx := request.Context()
+	profile, err := a.authenticator.Authenticate(ctx, request.Header.Get("Authorization"))
+	if err != nil {
+		return err
+	}
+	c.profile = profile
+	if request.Method != http.MethodGet && request.Method != http.MethodHead {
+		if c.actor, err = actorOf(request, profile); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.permission.OfProject():
+		return a.enterProject(ctx, c, r.permission, request.PathValue("ref"))
+	case r.permission.OfOrganization() && strings.Contains(r.path, "{slug}"):
+		return a.enterOrganization(ctx, c, r.permission, store.Slug(request.PathValue("slug")))
+	default:
+		return nil
+	}
+}
+
+// enterOrganization checks the caller's role: 404 for those who are not members, 403 for members without the right.
+func (a *API) enterOrganization(ctx context.Context, c *call, permission access.Permission, slug store.Slug) error {
+	membership, err := a.store.MembershipBySlug(ctx, c.profile.ID, slug)
+	if err != nil {
+		return problem.OrNotFound(err, "Organization not found")
+	}
+	if !access.Allows(membership.Role, permission.Action(), permission.Resource()) {
+		return problem.Forbidden(permission)
+	}
+	c.membership = membership
+	return nil
+}
+
+func (a *API) enterProject(ctx context.Context, c *call, permission access.Permission, text string) error {
+	ref, ok := store.ParseRef(text)
+	if !ok {
+		return problem.NotFound("Project not found")
+	}
+	project, err := a.store.ProjectByRef(ctx, c.profile.ID, ref)
+	if err != nil {
+		return problem.OrNotFound(err, "Project not found")
+	}
+	if !access.Allows(project.Role, permission.Action(), permission.Resource()) {
+		return problem.Forbidden(permission)
+	}
+	c.project = project
+	return nil
+}
+
+// maxBody is upstream's own limit for the platform API's bodies, 1 MB; SQL takes another way (pg-meta-crypto).
+const maxBody = 1 << 20
+
+// actorOf says who writes and by which request. It reads the body for its fingerprint and puts it back.
+func actorOf(request *http.Request, profile store.Profile) (store.Actor, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, request.Body, maxBody))
+	if err != nil {
+		return store.Actor{}, problem.New(http.StatusRequestEntityTooLarge, "The body is larger than 1 MB.")
+	}
+	request.Body = io.NopCloser(strings.NewReader(string(body)))
+	fingerprint := sha256.New()
+	_, _ = fmt.Fprintf(fingerprint, "%s %s\n", request.Method, request.URL.RequestURI()) // a hash never fails
+	_, _ = fingerprint.Write(body)
+	actor := store.Actor{ProfileID: profile.ID, RequestID: requestID(request.Context())}
+	fingerprint.Sum(actor.Fingerprint[:0])
+	if address, err := netip.ParseAddrPort(request.RemoteAddr); err == nil {
+		actor.Address = address.Addr()
+	}
+	return actor, nil
+}
+
+// Routes lists every route, one a line: method, path, permission, tab-separated.
+func (a *API) Routes() []string {
+	lines := make([]string, len(a.routes))
+	for i, r := range a.routes {
+		lines[i] = r.method + "\t" + r.path + "\t" + r.permission.String()
+	}
+	return lines
+}

@@ -1,0 +1,93 @@
+// Package pgmeta stands between Studio and postgres-meta: the connection tokens that Studio holds, and the encrypted
+// connection strings that postgres-meta takes.
+package pgmeta
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/store"
+)
+
+// Mode is which database role a token opens.
+type Mode string
+
+// The modes.
+const (
+	ReadWrite Mode = "rw" // the role `postgres`
+	ReadOnly  Mode = "ro" // the role `supabase_read_only_user`
+)
+
+// tokenLifetime is as long as a page of Studio may stay open. A token is no credential: the caller's rights are checked
+// with every request.
+const tokenLifetime = 24 * time.Hour
+
+// tokenContext binds the sealed bytes to their use.
+const tokenContext = "pg-meta connection token v1"
+
+// ErrToken says that a connection token is missing, forged, stale or for another project. Which of them is not told.
+var ErrToken = errors.New("not a valid connection token")
+
+// Tokens seals and opens connection tokens. A token tells nothing to a browser, least of all a connection string.
+type Tokens struct {
+	key    []byte
+	random io.Reader
+	now    func() time.Time
+}
+
+// NewTokens returns Tokens under a key that is derived from the master key.
+func NewTokens(master store.MasterKey, random io.Reader, now func() time.Time) *Tokens {
+	return &Tokens{key: master.Derive(tokenContext), random: random, now: now}
+}
+
+type token struct {
+	Ref     store.Ref `json:"r"`
+	Mode    Mode      `json:"m"`
+	Expires int64     `json:"e"` // Unix seconds
+}
+
+// Seal returns a token for a project, in URL-safe Base64.
+func (t *Tokens) Seal(ref store.Ref, mode Mode) (string, error) {
+	plain, err := json.Marshal(token{Ref: ref, Mode: mode, Expires: t.now().Add(tokenLifetime).Unix()})
+	if err != nil {
+		return "", fmt.Errorf("encode a connection token: %w", err)
+	}
+	sealed, err := store.Seal(t.random, t.key, plain, tokenContext)
+	if err != nil {
+		return "", fmt.Errorf("seal a connection token: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// Open returns the mode of a token that is good for the project now, or ErrToken.
+func (t *Tokens) Open(text string, ref store.Ref) (Mode, error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return "", ErrToken
+	}
+	plain, err := store.Unseal(t.key, sealed, tokenContext)
+	if err != nil {
+		return "", ErrToken
+	}
+	var opened token
+	if err := json.Unmarshal(plain, &opened); err != nil {
+		return "", ErrToken
+	}
+	if opened.Ref != ref || t.now().Unix() >= opened.Expires {
+		return "", ErrToken
+	}
+	return opened.Mode, nil
+}
+
+// ModeOf returns the database role that a platform role may use: those who may not change tables read only.
+func ModeOf(role store.Role) Mode {
+	if access.Allows(role, access.TenantSQLAdminWrite, "tables") {
+		return ReadWrite
+	}
+	return ReadOnly
+}

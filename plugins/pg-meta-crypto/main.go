@@ -1,0 +1,71 @@
+// Command pg-meta-crypto is the Kong plugin in front of postgres-meta, under /api/platform/pg-meta. It checks the caller,
+// replaces the connection token that Studio sends by the project's own connection string, encrypted for postgres-meta, and
+// lets Kong proxy.
+//
+// Kong runs it. By hand, -routes lists what it lets through, with the permission that each needs.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/Kong/go-pdk"
+
+	"github.com/plurabase/plurabase/plugins/internal/gateway"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/store"
+)
+
+// settings are the plugin's environment variables.
+type settings struct {
+	store.Settings
+	JWTSecret string `env:"PLURABASE_JWT_SECRET,required,notEmpty"` // of the platform's own GoTrue
+	CryptoKey string `env:"PG_META_CRYPTO_KEY,required,notEmpty"`   // postgres-meta's own CRYPTO_KEY
+}
+
+var printRoutes = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
+
+// Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
+var (
+	log  = gateway.NewLog()
+	gate *pgmeta.Gate
+)
+
+// Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
+// no secret stands in Kong's configuration.
+type Config struct{}
+
+// Access lets the request through to postgres-meta, or refuses it.
+func (*Config) Access(kong *pdk.PDK) { gateway.Admit(kong, log, gate) }
+
+func main() {
+	flag.Parse()
+	if *printRoutes {
+		fmt.Println(strings.Join(pgmeta.Routes(), "\n"))
+		return
+	}
+	gateway.Main(func() any { return &Config{} }, prepare)
+}
+
+func prepare() error {
+	s, err := gateway.Settings[settings]()
+	if err != nil {
+		return err
+	}
+	opened, err := store.Open(context.Background(), s.Settings)
+	if err != nil {
+		return err
+	}
+	gate = &pgmeta.Gate{
+		Authenticator: identity.New(opened, s.JWTSecret, time.Now),
+		Projects:      opened,
+		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
+		CryptoKey:     s.CryptoKey,
+	}
+	return nil
+}

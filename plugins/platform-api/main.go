@@ -1,0 +1,78 @@
+// Command platform-api is the Kong plugin that answers Studio's platform API and the management API, under
+// /api/platform and /api/v1.
+//
+// Kong runs it. By hand it prints what it would answer: -routes lists every route with the permission that it needs,
+// -openapi prints the OpenAPI document. Its settings are environment variables; see settings.go.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/Kong/go-pdk"
+
+	"github.com/plurabase/plurabase/plugins/internal/api"
+	"github.com/plurabase/plurabase/plugins/internal/gateway"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/store"
+)
+
+var (
+	printRoutes  = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
+	printOpenAPI = flag.Bool("openapi", false, "Print the OpenAPI 3.1 document of every route")
+)
+
+// Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
+var (
+	log    = gateway.NewLog()
+	answer *api.API
+)
+
+// Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
+// no secret stands in Kong's configuration.
+type Config struct{}
+
+// Access answers the request.
+func (*Config) Access(kong *pdk.PDK) { gateway.Serve(kong, log, answer) }
+
+func main() {
+	flag.Parse()
+	switch {
+	case *printRoutes:
+		fmt.Println(strings.Join(api.New(api.Dependencies{}).Routes(), "\n"))
+	case *printOpenAPI:
+		document, err := api.New(api.Dependencies{}).OpenAPI()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		_, _ = os.Stdout.Write(document)
+	default:
+		gateway.Main(func() any { return &Config{} }, prepare)
+	}
+}
+
+func prepare() error {
+	s, err := gateway.Settings[settings]()
+	if err != nil {
+		return err
+	}
+	opened, err := store.Open(context.Background(), s.Settings)
+	if err != nil {
+		return err
+	}
+	answer = api.New(api.Dependencies{
+		Settings:      s.api(),
+		Store:         opened,
+		Authenticator: identity.New(opened, s.JWTSecret, time.Now),
+		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
+		Log:           log,
+	})
+	return nil
+}

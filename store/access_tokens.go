@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// AccessToken is a personal access token without its secret.
+type AccessToken struct {
+	ID         int64
+	Name       string
+	Alias      string // the first and last digits, `sbp_1234…cdef`
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time
+	LastUsedAt *time.Time
+}
+
+// NewAccessToken is a token that was just made. Token is its secret: it is shown once and never stored.
+type NewAccessToken struct {
+	AccessToken
+	Token string
+}
+
+// accessTokenPattern is the form that the supabase CLI demands of a token.
+var accessTokenPattern = regexp.MustCompile(`^sbp_[a-f0-9]{40}$`)
+
+// IsAccessToken tells whether a bearer token has the form of a personal access token.
+func IsAccessToken(token string) bool { return accessTokenPattern.MatchString(token) }
+
+const accessTokenColumns = `t.id, t.name, t.alias, t.created_at, t.expires_at, t.last_used_at`
+
+// lastUsedResolution spares a write for every request: last_used_at is right to this.
+const lastUsedResolution = time.Minute
+
+// ProfileByAccessToken returns the owner of a token that has not expired, and notes its use.
+// ErrNotFound: no such token, or it has expired or was revoked.
+func (s *Store) ProfileByAccessToken(ctx context.Context, token string) (Profile, error) {
+	digest := sha256.Sum256([]byte(token))
+	now := s.now()
+	// The update runs for a row that was not touched lately; the select answers in any case, in the same round trip.
+	rows, _ := s.pool.Query(ctx, `
+		with used as (
+			update platform.access_tokens set last_used_at = $2
+			where digest = $1 and (expires_at is null or expires_at > $2) and (last_used_at is null or last_used_at < $3)
+		)
+		select `+profileColumns+`
+		from platform.access_tokens t join platform.profiles p on p.id = t.profile_id
+		where t.digest = $1 and (t.expires_at is null or t.expires_at > $2)`,
+		digest[:], now, now.Add(-lastUsedResolution))
+	profile, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Profile])
+	return profile, wrap("look the access token up", err)
+}
+
+// AccessTokens lists a profile's tokens, newest first.
+func (s *Store) AccessTokens(ctx context.Context, profileID int64) ([]AccessToken, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select `+accessTokenColumns+` from platform.access_tokens t where t.profile_id = $1 order by t.id desc`, profileID)
+	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[AccessToken])
+	return tokens, wrap("list the access tokens", err)
+}
+
+// CreateAccessToken makes a token for the actor. expiresAt is nil for one that does not expire.
+func (s *Store) CreateAccessToken(ctx context.Context, actor Actor, name string, expiresAt *time.Time) (NewAccessToken, error) {
+	return write(ctx, s, actor, "make an access token", func(ctx context.Context, tx pgx.Tx) (NewAccessToken, AuditEntry, error) {
+		digits, err := newHex(s.random, 20)
+		if err != nil {
+			return NewAccessToken{}, AuditEntry{}, err
+		}
+		token := "sbp_" + digits
+		digest := sha256.Sum256([]byte(token))
+		alias := fmt.Sprintf("sbp_%s…%s", digits[:4], digits[len(digits)-4:])
+		rows, _ := tx.Query(ctx, `
+			insert into platform.access_tokens as t (profile_id, name, digest, alias, created_at, expires_at)
+			values ($1, $2, $3, $4, $5, $6) returning `+accessTokenColumns,
+			actor.ProfileID, name, digest[:], alias, s.now(), expiresAt)
+		made, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[AccessToken])
+		if err != nil {
+			return NewAccessToken{}, AuditEntry{}, err
+		}
+		entry := AuditEntry{Action: "access_tokens.create", Details: map[string]any{"name": name, "alias": alias}}
+		return NewAccessToken{AccessToken: made, Token: token}, entry, nil
+	})
+}
+
+// DeleteAccessToken revokes one of the actor's own tokens and returns what it was. ErrNotFound: the actor has no such token.
+func (s *Store) DeleteAccessToken(ctx context.Context, actor Actor, id int64) (AccessToken, error) {
+	return write(ctx, s, actor, "revoke an access token", func(ctx context.Context, tx pgx.Tx) (AccessToken, AuditEntry, error) {
+		rows, _ := tx.Query(ctx, `
+			delete from platform.access_tokens t where t.profile_id = $1 and t.id = $2 returning `+accessTokenColumns,
+			actor.ProfileID, id)
+		gone, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[AccessToken])
+		if err != nil {
+			return AccessToken{}, AuditEntry{}, err
+		}
+		entry := AuditEntry{Action: "access_tokens.delete", Details: map[string]any{"name": gone.Name, "alias": gone.Alias}}
+		return gone, entry, nil
+	})
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Role is a base role. The numbers are the same in every organization.
+type Role int16
+
+// The base roles, as upstream names them.
+const (
+	RoleOwner         Role = 1
+	RoleAdministrator Role = 2
+	RoleDeveloper     Role = 3
+	RoleReadOnly      Role = 4
+)
+
+// Organization is a row of platform.organizations.
+type Organization struct {
+	ID           int64
+	Slug         Slug
+	Name         string
+	BillingEmail *string
+	CreatedAt    time.Time
+}
+
+// Membership is an organization as one of its members sees it.
+type Membership struct {
+	Organization
+	Role Role
+}
+
+const (
+	organizationColumns = `o.id, o.slug, o.name, o.billing_email, o.created_at`
+	membershipColumns   = organizationColumns + `, m.role`
+)
+
+// Memberships lists the organizations that a profile is a member of, by name.
+func (s *Store) Memberships(ctx context.Context, profileID int64) ([]Membership, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select `+membershipColumns+`
+		from platform.members m join platform.organizations o on o.id = m.organization_id
+		where m.profile_id = $1 order by o.name, o.id`, profileID)
+	memberships, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Membership])
+	return memberships, wrap("list the organizations", err)
+}
+
+// MembershipBySlug returns what a profile is in an organization. ErrNotFound: no such organization, or not a member.
+func (s *Store) MembershipBySlug(ctx context.Context, profileID int64, slug Slug) (Membership, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select `+membershipColumns+`
+		from platform.organizations o join platform.members m on m.organization_id = o.id
+		where o.slug = $2 and m.profile_id = $1`, profileID, slug)
+	membership, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Membership])
+	return membership, wrap("look the organization up", err)
+}
+
+// CreateOrganization makes an organization with the actor as its owner.
+func (s *Store) CreateOrganization(ctx context.Context, actor Actor, name string) (Membership, error) {
+	return write(ctx, s, actor, "create the organization", func(ctx context.Context, tx pgx.Tx) (Membership, AuditEntry, error) {
+		slug, err := newLetters(s.random, 20)
+		if err != nil {
+			return Membership{}, AuditEntry{}, err
+		}
+		rows, _ := tx.Query(ctx, `
+			with o as (
+				insert into platform.organizations (slug, name, billing_email, created_at, updated_at)
+				select $2, $3, nullif(p.primary_email, ''), $4, $4 from platform.profiles p where p.id = $1
+				returning *
+			), m as (
+				insert into platform.members (organization_id, profile_id, role, joined_at)
+				select o.id, $1, $5, $4 from o returning *
+			)
+			select `+membershipColumns+` from o, m`,
+			actor.ProfileID, slug, name, s.now(), RoleOwner)
+		made, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Membership])
+		if err != nil {
+			return Membership{}, AuditEntry{}, err
+		}
+		return made, AuditEntry{Action: "organizations.create", OrganizationID: made.ID, Details: map[string]any{"name": name}}, nil
+	})
+}
+
+// DeleteOrganization removes an organization that has no projects left.
+func (s *Store) DeleteOrganization(ctx context.Context, actor Actor, id int64) error {
+	_, err := write(ctx, s, actor, "delete the organization", func(ctx context.Context, tx pgx.Tx) (struct{}, AuditEntry, error) {
+		var name string
+		err := tx.QueryRow(ctx, `delete from platform.organizations where id = $1 returning name`, id).Scan(&name)
+		if violates(err, "projects_organization_id_fkey") {
+			return struct{}{}, AuditEntry{}, &ConflictError{"The organization still has projects. Delete them first."}
+		}
+		return struct{}{}, AuditEntry{Action: "organizations.delete", OrganizationID: id, Details: map[string]any{"name": name}}, err
+	})
+	return err
+}
