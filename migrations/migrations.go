@@ -53,6 +53,8 @@ func run(ctx context.Context, databaseURL string, direction func(*migrate.Migrat
 	if err != nil {
 		return fmt.Errorf("load the migrations: %w", err)
 	}
+	// The driver holds a connection of its own, which closing db leaves open.
+	defer func() { _, _ = m.Close() }()
 	if err := direction(m); err != nil && !errors.Is(err, migrate.ErrNoChange) {
 		return fmt.Errorf("migrate: %w", err)
 	}

@@ -17,8 +17,10 @@ func (a *API) problemOf(ctx context.Context, err error) *problem.Problem {
 	return problem.Of(ctx, a.log, requestID(ctx), err)
 }
 
-// init gives huma's own errors, most of them of validation, the platform's shape. huma has one such hook a process.
+// init sets what huma has one of in a process: its own errors, most of them of validation, get the platform's shape, and
+// lists are never null (Studio crashes on them).
 func init() {
+	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, message string, details ...error) huma.StatusError {
 		return ofHuma(status, message, details)
 	}
