@@ -1,0 +1,35 @@
+package kong_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/kong/kongtest"
+)
+
+// pluginEnvironment is what KONG_NGINX_MAIN_ENV lets through to the plugins.
+var pluginEnvironment = []string{
+	"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL", "PLURABASE_PROJECT_DOMAIN",
+	"PLURABASE_DATABASE_HOST", "PG_META_CRYPTO_KEY",
+}
+
+// startGateway runs kong.platform.yml with an environment.
+func startGateway(t *testing.T, environment map[string]string) gateway {
+	t.Helper()
+	host, err := kongtest.New(kongtest.Options{
+		ConfigFile:  "kong.platform.yml",
+		Lookup:      func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
+		Environment: pluginEnvironment,
+		Plugins: map[string]string{
+			"platform-api":   filepath.Join(binaries, "platform-api"),
+			"pg-meta-crypto": filepath.Join(binaries, "pg-meta-crypto"),
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, host.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, host.Close()) })
+	require.Empty(t, host.Unserved())
+	return host
+}
