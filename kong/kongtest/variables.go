@@ -1,0 +1,107 @@
+package kongtest
+
+import (
+	"net"
+	"strconv"
+	"strings"
+)
+
+// variables are nginx's own, by their names without the "$". Those that begin with http_, arg_ or cookie_ are not here.
+var variables = map[string]func(x *exchange) string{
+	"request":         func(x *exchange) string { return x.r.Method + " " + x.r.RequestURI + " " + x.r.Proto },
+	"request_method":  func(x *exchange) string { return x.method },
+	"request_uri":     func(x *exchange) string { return x.target },
+	"request_id":      func(x *exchange) string { return x.requestID },
+	"kong_request_id": func(x *exchange) string { return x.kongRequestID },
+	"args":            func(x *exchange) string { return x.upstream.query },
+	"query_string":    func(x *exchange) string { return x.upstream.query },
+	"is_args":         (*exchange).isArgs,
+	"scheme":          func(*exchange) string { return "http" },
+	"https":           func(*exchange) string { return "" },
+	"host":            func(x *exchange) string { return hostOnly(x.clientHost) },
+	"server_port":     func(x *exchange) string { return strconv.Itoa(x.host.port()) },
+	"server_protocol": func(x *exchange) string { return x.r.Proto },
+	"remote_addr":     (*exchange).clientIP,
+	"remote_port":     func(x *exchange) string { return strconv.Itoa(x.clientPort()) },
+	"content_type":    func(x *exchange) string { return x.headerValue("Content-Type") },
+	"content_length":  func(x *exchange) string { return x.headerValue("Content-Length") },
+	"upstream_scheme": func(x *exchange) string { return x.upstream.scheme },
+	"upstream_uri":    func(x *exchange) string { return x.upstream.path },
+	"upstream_host":   func(x *exchange) string { return x.upstream.hostHeader },
+}
+
+// isVariable says whether nginx has such a variable.
+func isVariable(name string) bool {
+	if _, ok := variables[name]; ok {
+		return true
+	}
+	for _, prefix := range []string{"http_", "arg_", "cookie_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// variable is the value of an nginx variable; it is empty when there is none.
+func (x *exchange) variable(name string) string {
+	if template, ok := x.host.options.ProxySet[name]; ok {
+		return reference.ReplaceAllStringFunc(template, func(found string) string {
+			return x.builtIn(strings.Trim(found, "${}"))
+		})
+	}
+	return x.builtIn(name)
+}
+
+func (x *exchange) builtIn(name string) string {
+	if f, ok := variables[name]; ok {
+		return f(x)
+	}
+	if header, ok := strings.CutPrefix(name, "http_"); ok {
+		return x.headerVariable(strings.ReplaceAll(header, "_", "-"))
+	}
+	if argument, ok := strings.CutPrefix(name, "arg_"); ok {
+		return rawArgument(x.upstream.query, argument)
+	}
+	if cookie, ok := strings.CutPrefix(name, "cookie_"); ok {
+		if c, err := x.r.Cookie(cookie); err == nil {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// headerVariable joins the values of a header that came several times, as nginx does since 1.23.
+func (x *exchange) headerVariable(name string) string {
+	if strings.EqualFold(name, "host") {
+		return x.clientHost
+	}
+	separator := ", "
+	if strings.EqualFold(name, "cookie") {
+		separator = "; "
+	}
+	return strings.Join(x.requestHeader.Values(name), separator)
+}
+
+// rawArgument finds a query argument and leaves it escaped; nginx compares names without regard to case.
+func rawArgument(query, name string) string {
+	for part := range strings.SplitSeq(query, "&") {
+		key, value, found := strings.Cut(part, "=")
+		if found && strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return ""
+}
+
+func (x *exchange) isArgs() string {
+	if x.upstream.query == "" {
+		return ""
+	}
+	return "?"
+}
+
+// port is the port at which the host serves.
+func (h *Host) port() int {
+	return h.listener.Addr().(*net.TCPAddr).Port
+}

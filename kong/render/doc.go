@@ -1,0 +1,10 @@
+// Package render reads one of Kong's declarative files, puts the environment's variables into its values, and gives it
+// back as types.
+//
+// A variable is written ${NAME} and stands inside a value. It is replaced after the YAML was parsed, so what a variable
+// holds can never add a key, a list entry or a document; and it is always text, so a variable that holds "null" or "17"
+// is not null or a number. Nothing is executed, and what was put in is not looked at again.
+//
+// Every problem of a file comes back in one error, each as a [Problem] with its file and line. Problems never quote what
+// a variable holds: it may be a secret.
+package render
