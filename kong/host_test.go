@@ -1,6 +1,7 @@
 package kong_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,9 +16,13 @@ var pluginEnvironment = []string{
 	"PLURABASE_DATABASE_HOST", "PG_META_CRYPTO_KEY",
 }
 
-// startGateway runs kong.platform.yml with an environment.
+// startGateway runs kong.platform.yml with an environment: in the Kong of KONG_IMAGE where that is set, else in kongtest's
+// host.
 func startGateway(t *testing.T, environment map[string]string) gateway {
 	t.Helper()
+	if image := os.Getenv("KONG_IMAGE"); image != "" {
+		return startKong(t, image, environment)
+	}
 	host, err := kongtest.New(kongtest.Options{
 		ConfigFile:  "kong.platform.yml",
 		Lookup:      func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
