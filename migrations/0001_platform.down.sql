@@ -1,3 +1,3 @@
-drop table platform.audit_log, platform.requests, platform.targets, platform.operation_steps, platform.operations,
+drop table platform.audit_log, platform.requests, platform.targets, platform.target_taken, platform.operation_steps, platform.operations,
   platform.project_ports, platform.project_subnets, platform.project_secrets, platform.project_keys, platform.projects,
   platform.members, platform.organizations, platform.access_tokens, platform.profiles;

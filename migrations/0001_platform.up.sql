@@ -113,6 +113,16 @@ create table platform.project_ports (
   unique (project_id, service)
 );
 
+-- What a target's provisioner found taken by somebody else on its host, and leaves alone for an hour.
+create table platform.target_taken (
+  target  text        not null,
+  port    integer,
+  subnet  cidr,
+  seen_at timestamptz not null,
+  check (num_nonnulls(port, subnet) = 1)
+);
+create index target_taken_target on platform.target_taken (target);
+
 -- One row for everything that somebody asked of a project. Rows outlive their project.
 create table platform.operations (
   id           bigint generated always as identity primary key,

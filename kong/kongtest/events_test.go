@@ -61,9 +61,8 @@ func TestPluginIsRespawnedAtMostOnceASecond(t *testing.T) {
 func TestPanicAnswers500ForEveryRequestInFlight(t *testing.T) {
 	t.Parallel()
 	b := setup(t, oneRoute, noUpstream(t))
-	held := make(chan answer)
 	marker := filepath.Join(t.TempDir(), "held")
-	go func() { held <- b.send(t, http.MethodGet, "/", "", "Do: hang:"+marker) }()
+	held := b.sendLater(t, "hang:"+marker)
 	waitForFile(t, marker)
 
 	got := b.send(t, http.MethodGet, "/", "", "Do: panic:on purpose")
@@ -76,10 +75,8 @@ func TestPanicAnswers500ForEveryRequestInFlight(t *testing.T) {
 func TestReplacedPluginRunsTheRequestAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, oneRoute, noUpstream(t))
-	held := make(chan answer)
 	marker := filepath.Join(t.TempDir(), "held")
-	commands := "var:kong_request_id; hang:" + marker
-	go func() { held <- b.send(t, http.MethodGet, "/", "", "Do: "+commands) }()
+	held := b.sendLater(t, "var:kong_request_id; hang:"+marker)
 	waitForFile(t, marker)
 	before, _ := b.PluginPID("tester")
 

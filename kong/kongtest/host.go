@@ -19,8 +19,12 @@ import (
 	"github.com/plurabase/plurabase/kong/render"
 )
 
-// closeGrace is how long Close lets requests that are under way finish.
-const closeGrace = 2 * time.Second
+// How long Close waits.
+const (
+	closeGrace = 2 * time.Second // For requests that are under way to finish.
+	// answerGrace is for the answers of those that were cut off because their plugin has ended.
+	answerGrace = time.Second
+)
 
 // Host is one Kong node.
 type Host struct {
@@ -38,6 +42,9 @@ type Host struct {
 	listener   net.Listener
 	server     *http.Server
 	underway   sync.WaitGroup // Requests, their log phases, and Serve.
+
+	closing    sync.Once
+	closeError error
 
 	gateway atomic.Pointer[gateway]
 }
@@ -225,21 +232,25 @@ func (h *Host) ReplacePlugin(ctx context.Context, name string) error {
 }
 
 // Close lets requests finish for two seconds, then cuts them off, and ends the plugins. When it returns, no process, no
-// socket and no goroutine is left.
+// socket and no goroutine is left. It may be called again, and before Start.
 func (h *Host) Close() error {
-	var problems []error
-	if h.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
-		defer cancel()
-		if err := h.server.Shutdown(ctx); err != nil {
-			problems = append(problems, h.server.Close())
+	h.closing.Do(func() {
+		if h.ctx != nil {
+			h.closeError = h.close()
 		}
-	} else if h.listener != nil {
-		problems = append(problems, h.listener.Close())
-	}
+	})
+	return h.closeError
+}
+
+func (h *Host) close() error {
+	var problems []error
+	finished := h.shutdown(closeGrace)
 	h.cancel()
 	for _, server := range h.servers {
 		problems = append(problems, server.Close())
+	}
+	if !finished && !h.shutdown(answerGrace) {
+		problems = append(problems, h.server.Close())
 	}
 	h.underway.Wait()
 	h.spawner.Close()
@@ -250,6 +261,19 @@ func (h *Host) Close() error {
 		problems = append(problems, os.RemoveAll(h.prefix))
 	}
 	return errors.Join(problems...)
+}
+
+// shutdown stops taking requests and waits for those that are under way. It says whether they have finished.
+func (h *Host) shutdown(grace time.Duration) bool {
+	if h.server == nil {
+		if h.listener != nil {
+			h.listener.Close()
+		}
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return h.server.Shutdown(ctx) == nil
 }
 
 // bodyDirectory holds the request bodies that are too large for memory, as nginx's client_body_temp_path does.

@@ -36,6 +36,10 @@ var binaries string
 var pluginNames = []string{"tester", "first", "rewriter", "responder", "logger"}
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(killedHostConfig); file != "" {
+		fmt.Fprintln(os.Stderr, runKilledHost(file))
+		os.Exit(1)
+	}
 	if err := buildPlugins(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -140,8 +144,8 @@ func (b *bundle) send(t *testing.T, method, path, body string, headers ...string
 	request, err := http.NewRequestWithContext(ctx, method, b.URL(), strings.NewReader(body))
 	require.NoError(t, err)
 	// Opaque is sent as it is; a URL's path would be cleaned.
-	path, query, _ := strings.Cut(path, "?")
-	request.URL.Opaque, request.URL.RawQuery = path, query
+	path, query, asked := strings.Cut(path, "?")
+	request.URL.Opaque, request.URL.RawQuery, request.URL.ForceQuery = path, query, asked
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
 		if name == "Host" {
@@ -155,6 +159,17 @@ func (b *bundle) send(t *testing.T, method, path, body string, headers ...string
 	data, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return answer{response, string(data)}
+}
+
+// sendLater sends a request of its own while the test goes on. The channel is closed when it fails.
+func (b *bundle) sendLater(t *testing.T, commands string) <-chan answer {
+	t.Helper()
+	result := make(chan answer, 1)
+	go func() {
+		defer close(result)
+		result <- b.send(t, http.MethodGet, "/", "", "Do: "+commands)
+	}()
+	return result
 }
 
 // do lets the plugin carry out commands and gives their results, "!" before an error.

@@ -1,0 +1,49 @@
+# Everything that one types here. `make help` lists it.
+.DEFAULT_GOAL := help
+
+# The gateway of `make test-kong`. Upstream's own Kong override runs this line.
+KONG_IMAGE ?= kong/kong:3.9.3
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# local is the program that prepares a machine and runs the platform on it without containers of its own.
+LOCAL := go run ./compose/local
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Install what is missing, and run the platform on this machine until Ctrl-C
+	@$(LOCAL) run
+
+.PHONY: test
+test: lint ## Install what is missing, and run every test that can run here, with the race detector
+	$(LOCAL) with go test -race -timeout 30m ./...
+
+.PHONY: lint
+lint: ## Check the code's form
+	go run $(GOLANGCI_LINT) run ./...
+
+.PHONY: bench
+bench: ## Measure
+	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: proof
+proof: proof-story ## Run every proof
+
+.PHONY: proof-story
+proof-story: ## From a signed-in user to a project's own database and back to nothing, on real parts
+	@$(LOCAL) with go test -count=1 -timeout 15m -run '^TestStory$$' ./compose/local/platform -v
+
+.PHONY: test-kong
+test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE)
+	$(LOCAL) with env KONG_IMAGE=$(KONG_IMAGE) go test -count=1 -v ./kong
+
+.PHONY: fuzz
+fuzz: ## Fuzz each parser for ten seconds
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z]*' $$package/*_test.go | cut -c6-); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime 10s $$package || exit 1; \
+		done; \
+	done

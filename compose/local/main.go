@@ -1,0 +1,148 @@
+//go:build unix
+
+// Command local runs the platform on this machine without containers of its own: for a first look, for development and for
+// tests. Production is compose/'s other files.
+//
+//	local run             prepare the machine, and run the platform until Ctrl-C
+//	local with COMMAND…   prepare the machine, and run a command on it
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/plurabase/plurabase/compose/local/machine"
+	"github.com/plurabase/plurabase/compose/local/platform"
+)
+
+const usage = `usage: local run | local with COMMAND…
+
+Settings of both, from the environment:
+  PLURABASE_POSTGRES_IMAGE   the image of the projects' databases; debian: a small one that is made here from Debian's
+                             packages (run: upstream's, or debian where no registry has it for you; with: debian)
+and of run:
+  PLURABASE_LISTEN           the gateway's address (127.0.0.1:8000)
+  DATABASE_URL               a Postgres to use instead of a private one in .run/postgres
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := dispatch(ctx, os.Args[1:])
+	stop()
+	var ended exitError
+	switch {
+	case errors.As(err, &ended):
+		os.Exit(ended.code)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, arguments []string) error {
+	switch {
+	case len(arguments) == 1 && arguments[0] == "run":
+		return run(ctx)
+	case len(arguments) > 1 && arguments[0] == "with":
+		return with(ctx, arguments[1:])
+	default:
+		return errors.New(usage)
+	}
+}
+
+// prepare makes the machine ready, and returns the repository and the run folder with it.
+func prepare(ctx context.Context, image string) (m *machine.Machine, root, dir string, err error) {
+	if root, err = os.Getwd(); err != nil {
+		return nil, "", "", err
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		return nil, "", "", errors.New("run this in the repository's own folder")
+	}
+	dir = filepath.Join(root, ".run")
+	m, err = machine.Prepare(ctx, machine.Options{
+		Root: root, Dir: dir, PostgresImage: image, Progress: machine.NewProgress(os.Stdout),
+	})
+	return m, root, dir, err
+}
+
+func run(ctx context.Context) error {
+	began := time.Now()
+	fmt.Println("Preparing this machine:")
+	m, root, dir, err := prepare(ctx, os.Getenv("PLURABASE_POSTGRES_IMAGE"))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	listen := os.Getenv("PLURABASE_LISTEN")
+	if listen == "" {
+		listen = "127.0.0.1:8000"
+	}
+	p, err := platform.Start(ctx, platform.Options{
+		Machine: m, Root: root, Dir: dir, Listen: listen, DatabaseURL: os.Getenv("DATABASE_URL"),
+		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	greet(p, m, root, time.Since(began))
+	<-ctx.Done()
+	fmt.Println("\nEnding. Projects that are running go on in Docker; `make run` finds them again.")
+	return p.Close()
+}
+
+// greet says where the platform is and what to type next.
+func greet(p *platform.Platform, m *machine.Machine, root string, took time.Duration) {
+	relative := func(path string) string {
+		if short, err := filepath.Rel(root, path); err == nil {
+			return short
+		}
+		return path
+	}
+	cli := relative(p.CLI()) + " --profile " + relative(p.ProfileFile())
+	fmt.Printf(`
+Ready after %s: %s
+Projects' databases run %s. Logs are in %s. Ctrl-C ends it.
+
+In another terminal:
+  export SUPABASE_ACCESS_TOKEN=%s
+  %s orgs create Acme --yes
+  %s projects create shop --org-id <its id> --db-password <a password> --region eu-central-1 --yes
+  %s projects list
+`, took.Round(100*time.Millisecond), p.URL(), m.PostgresImage, relative(filepath.Join(root, ".run", "log")), p.AccessToken(), cli, cli, cli)
+}
+
+// with runs a command on a machine that is ready, and ends what had to be started for it.
+func with(ctx context.Context, arguments []string) error {
+	image := os.Getenv("PLURABASE_POSTGRES_IMAGE")
+	if image == "" {
+		image = machine.DebianImage
+	}
+	m, _, _, err := prepare(ctx, image)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	command := exec.CommandContext(ctx, arguments[0], arguments[1:]...) //nolint:gosec // running what it is told is its task
+	command.Env = append(os.Environ(), "PLURABASE_POSTGRES_IMAGE="+m.PostgresImage)
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	err = command.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exitError{exit.ExitCode()}
+	}
+	return err
+}
+
+// exitError is the end of a command that has said itself what went wrong.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.code) }

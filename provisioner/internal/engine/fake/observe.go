@@ -1,0 +1,105 @@
+package fake
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/plurabase/plurabase/provisioner/internal/engine"
+	"github.com/plurabase/plurabase/provisioner/internal/stack"
+)
+
+// Observe implements engine.Engine.
+func (e *Engine) Observe(_ context.Context, question engine.Question) (engine.Observed, error) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	concerns := func(name string, labels map[string]string) bool {
+		return strings.HasPrefix(name, stack.Prefix(question.Ref)) ||
+			labels[stack.LabelTarget] == question.Target && labels[stack.LabelProject] == question.Ref
+	}
+	seen := engine.Observed{Images: map[string]bool{}, Others: map[string]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(e.containers)) {
+		if one := e.seen(name); concerns(name, one.Labels) {
+			seen.Containers = append(seen.Containers, one)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.networks)) {
+		if one := e.networks[name].Network; concerns(name, one.Labels) {
+			one.Members = e.members(name)
+			seen.Networks = append(seen.Networks, one)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.volumes)) {
+		if one := e.volumes[name].Volume; concerns(name, one.Labels) {
+			seen.Volumes = append(seen.Volumes, one)
+		}
+	}
+	for _, image := range question.Images {
+		seen.Images[image] = e.pulled[image]
+	}
+	for _, other := range question.Others {
+		if one, exists := e.containers[other]; exists {
+			seen.Others[other] = one.Runs()
+		}
+	}
+	return seen, nil
+}
+
+// seen returns a container as it is looked at from outside.
+func (e *Engine) seen(name string) engine.Container {
+	one := e.containers[name].Container
+	one.Healthy = one.State == engine.StateRunning && !e.sick[name]
+	one.Networks = slices.Clone(one.Networks)
+	return one
+}
+
+// members returns the running containers on a network.
+func (e *Engine) members(network string) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(e.containers)) {
+		if one := e.containers[name]; one.Runs() && slices.Contains(one.Networks, network) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Survey implements engine.Engine.
+func (e *Engine) Survey(_ context.Context, target string, others []string) (engine.Survey, error) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	var survey engine.Survey
+	for _, name := range slices.Sorted(maps.Keys(e.containers)) {
+		one := e.seen(name)
+		if one.Labels[stack.LabelTarget] == target {
+			survey.Containers = append(survey.Containers, one)
+		}
+		if slices.Contains(others, name) {
+			survey.Others = append(survey.Others, one)
+		}
+	}
+	return survey, nil
+}
+
+// Container implements engine.Engine.
+func (e *Engine) Container(_ context.Context, name string) (engine.Container, error) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.containers[name] == nil {
+		return engine.Container{}, engine.ErrNotFound
+	}
+	return e.seen(name), nil
+}
+
+// Subnets implements engine.Engine.
+func (e *Engine) Subnets(context.Context) ([]netip.Prefix, error) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	var subnets []netip.Prefix
+	for _, one := range e.networks {
+		subnets = append(subnets, one.subnet)
+	}
+	return subnets, nil
+}

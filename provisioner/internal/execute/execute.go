@@ -1,0 +1,130 @@
+// Package execute carries a plan out. It decides nothing: each step is one call of the engine, steps that do not wait
+// for each other run at the same time, and the first failure ends the run.
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plurabase/plurabase/provisioner/internal/engine"
+	"github.com/plurabase/plurabase/provisioner/internal/plan"
+	"github.com/plurabase/plurabase/provisioner/internal/stack"
+)
+
+// Recorder keeps a record of each step. A step that cannot be recorded is not run.
+type Recorder interface {
+	StartStep(ctx context.Context, step, cause string) (id int64, err error)
+	FinishStep(ctx context.Context, id int64, failure error) error
+}
+
+// recordTimeout bounds the note that a step has ended, which is written even when the run was cut off.
+const recordTimeout = 5 * time.Second
+
+// Executor runs plans.
+type Executor struct {
+	Engine   engine.Engine
+	Failures *Failures
+	Poll     time.Duration // how often a service that comes up is looked at
+}
+
+// StepError is the failure of one step.
+type StepError struct {
+	Step string
+	Err  error
+}
+
+func (e *StepError) Error() string { return e.Step + ": " + e.Err.Error() }
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Run carries the plan for want out.
+func (e Executor) Run(ctx context.Context, want stack.Stack, todo plan.Plan, recorder Recorder, log *slog.Logger) error {
+	done := make(map[string]chan struct{}, len(todo.Steps))
+	for _, step := range todo.Steps {
+		done[step.Name()] = make(chan struct{})
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, step := range todo.Steps {
+		group.Go(func() error {
+			for _, name := range step.After {
+				select {
+				case <-done[name]:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			if err := e.step(ctx, want, step, recorder, log); err != nil {
+				return err
+			}
+			close(done[step.Name()])
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// step runs one step and records it.
+func (e Executor) step(ctx context.Context, want stack.Stack, step plan.Step, recorder Recorder, log *slog.Logger) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	id, err := recorder.StartStep(ctx, step.Name(), step.Cause)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	failure := e.Failures.next(want.Ref, step.Name())
+	if failure == nil {
+		failure = e.call(ctx, want, step)
+	}
+	log = log.With("step", step.Name(), "cause", step.Cause, "took", time.Since(begun).Round(time.Millisecond))
+	if failure == nil {
+		log.Info("step done")
+	} else {
+		log.Warn("step failed", "error", failure)
+		failure = &StepError{Step: step.Name(), Err: failure}
+	}
+	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return errors.Join(failure, recorder.FinishStep(recordCtx, id, failure))
+}
+
+// call is the one call of the engine that the step stands for.
+func (e Executor) call(ctx context.Context, want stack.Stack, step plan.Step) error {
+	switch step.Kind {
+	case plan.CreateNetwork:
+		return e.Engine.CreateNetwork(ctx, *want.Network)
+	case plan.RemoveNetwork:
+		return e.Engine.RemoveNetwork(ctx, step.Object)
+	case plan.Connect:
+		return e.Engine.Connect(ctx, step.Object, step.Subject)
+	case plan.Disconnect:
+		return e.Engine.Disconnect(ctx, step.Object, step.Subject)
+	case plan.CreateVolume:
+		return e.Engine.CreateVolume(ctx, want.Volume(step.Object))
+	case plan.RemoveVolume:
+		return e.Engine.RemoveVolume(ctx, step.Object)
+	case plan.PullImage:
+		return e.Engine.PullImage(ctx, step.Object)
+	case plan.CreateContainer:
+		return e.Engine.CreateContainer(ctx, want.Network.Name, want.Service(step.Subject))
+	case plan.StartContainer:
+		return e.Engine.StartContainer(ctx, step.Object)
+	case plan.WaitHealthy:
+		return e.waitHealthy(ctx, step.Object)
+	case plan.StopContainer:
+		return e.Engine.StopContainer(ctx, step.Object)
+	case plan.RemoveContainer:
+		return e.Engine.RemoveContainer(ctx, step.Object)
+	case plan.ConfigureDatabase:
+		_, err := e.Engine.Run(ctx, want.Database.Container, want.Database.Setup)
+		return err
+	default:
+		return fmt.Errorf("there is no step %q", step.Kind)
+	}
+}

@@ -1,0 +1,144 @@
+// Command provisioner is the sidecar that runs each project's stack on Docker. It is told what to do through Postgres
+// and nothing else: internal/reconcile takes projects whose wanted and seen states differ, internal/stack says what a
+// project should look like, internal/plan decides the steps, internal/execute takes them, internal/engine is Docker.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
+	"github.com/plurabase/plurabase/provisioner/internal/execute"
+	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
+	"github.com/plurabase/plurabase/provisioner/internal/stack"
+	"github.com/plurabase/plurabase/store"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "provisioner:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string, environment map[string]string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("provisioner", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stdout, usage) }
+	printVersion := flags.Bool("version", false, "print the version")
+	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if *printVersion {
+		_, err := fmt.Fprintln(stdout, version())
+		return err
+	}
+	settings, err := readSettings(environment)
+	if err != nil {
+		return err
+	}
+	return provision(ctx, settings, newLogger(settings, stderr))
+}
+
+// provision works until ctx ends.
+func provision(ctx context.Context, settings *settings, log *slog.Logger) error {
+	state, err := store.Open(ctx, settings.Settings)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	engine, err := docker.New()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = engine.Close() }()
+	if !migrate(ctx, settings.DatabaseURL, log) {
+		return nil
+	}
+	reconciler := reconcile.Reconciler{
+		Store: state, Log: log, Settings: settings.reconciler(),
+		Executor: execute.Executor{Engine: engine, Failures: &settings.Fail, Poll: pollInterval},
+	}
+	log.Info("working", "target", settings.Target, "version", version())
+	reconciler.Run(ctx)
+	log.Info("stopped")
+	return nil
+}
+
+const (
+	pollInterval = 500 * time.Millisecond // how often a service that comes up is looked at
+	retryMin     = time.Second
+	retryMax     = time.Minute
+)
+
+// migrate brings the schema up to date, and waits for Postgres as long as it takes. It returns false when ctx ended.
+func migrate(ctx context.Context, databaseURL string, log *slog.Logger) bool {
+	for delay := retryMin; ; delay = min(2*delay, retryMax) {
+		err := migrations.Up(ctx, databaseURL)
+		if err == nil {
+			return true
+		}
+		log.Warn("could not migrate the database, trying again", "error", err, "after", delay)
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (s *settings) reconciler() reconcile.Settings {
+	return reconcile.Settings{
+		Target: s.Target, Owner: owner(), Version: version(),
+		Lease: s.Lease, Heartbeat: s.Lease * 3 / 10, Resync: s.Resync, Deadline: s.Deadline, Workers: s.Workers,
+		RetryMin: retryMin, RetryMax: retryMax,
+		Stack: stack.Settings{
+			PostgresImage: s.PostgresImage, Address: s.DBAddress, Bind: s.PortBind, Shared: s.SharedContainers,
+		},
+		Subnets: store.SubnetPool{Pool: s.SubnetPool, Bits: s.SubnetBits},
+		Ports:   store.PortRange(s.PortRange),
+	}
+}
+
+func newLogger(settings *settings, out io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: settings.LogLevel}
+	if settings.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(out, options))
+	}
+	return slog.New(slog.NewJSONHandler(out, options))
+}
+
+// owner names this process for people who look at a lease.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// version is the module's, as the Go tool recorded it in the binary.
+func version() string {
+	info, known := debug.ReadBuildInfo()
+	if !known || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}

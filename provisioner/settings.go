@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/plurabase/plurabase/provisioner/internal/execute"
+	"github.com/plurabase/plurabase/provisioner/internal/stack"
+	"github.com/plurabase/plurabase/store"
+)
+
+// settings come from the environment. DOCKER_HOST and its companions are read by Docker's own client.
+type settings struct {
+	store.Settings
+
+	Target           string            `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
+	PostgresImage    string            `env:"PLURABASE_POSTGRES_IMAGE,notEmpty" envDefault:"supabase/postgres:17.6.1.132"`
+	SubnetPool       netip.Prefix      `env:"PLURABASE_SUBNET_POOL" envDefault:"10.213.0.0/16"`
+	SubnetBits       int               `env:"PLURABASE_SUBNET_BITS" envDefault:"27"`
+	PortRange        portRange         `env:"PLURABASE_PORT_RANGE" envDefault:"25000-29999"`
+	PortBind         netip.Addr        `env:"PLURABASE_PORT_BIND" envDefault:"127.0.0.1"`
+	DBAddress        stack.AddressMode `env:"PLURABASE_DB_ADDRESS" envDefault:"host"`
+	SharedContainers []string          `env:"PLURABASE_SHARED_CONTAINERS"`
+	Workers          int               `env:"PLURABASE_WORKERS" envDefault:"8"`
+	Lease            time.Duration     `env:"PLURABASE_LEASE" envDefault:"10s"`
+	Resync           time.Duration     `env:"PLURABASE_RESYNC" envDefault:"5s"`
+	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
+	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
+	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
+	Fail             execute.Failures  `env:"PLURABASE_FAIL"`
+}
+
+// usage is what -h prints. It names every setting.
+const usage = `The provisioner runs each project's stack on Docker, told what to do through Postgres. It takes its settings from
+the environment:
+
+  DATABASE_URL                  the platform's own Postgres (required)
+  PLURABASE_MASTER_KEY          the key that seals the projects' secrets, 32 bytes in Base64 (required)
+  PLURABASE_TARGET              the deployment target that this provisioner works for (local)
+  PLURABASE_POSTGRES_IMAGE      the image of the projects' databases (supabase/postgres:17.6.1.132)
+  PLURABASE_SUBNET_POOL         what the projects' networks are cut from (10.213.0.0/16)
+  PLURABASE_SUBNET_BITS         the prefix length of one project's network; 27 leaves 29 addresses (27)
+  PLURABASE_PORT_RANGE          the host ports of the projects' databases (25000-29999: below 32768, where Linux
+                                takes the ports of outgoing connections from)
+  PLURABASE_PORT_BIND           the host's address on which those ports are opened (127.0.0.1)
+  PLURABASE_DB_ADDRESS          how postgres-meta reaches a project's database: host, at its port on 127.0.0.1, or
+                                network, at its container's name on the project's network (host)
+  PLURABASE_SHARED_CONTAINERS   with network: the containers that join every project's network, separated by commas,
+                                as the gateway's and postgres-meta's
+  PLURABASE_WORKERS             how many projects are worked on at once (8)
+  PLURABASE_LEASE               how long a project is held when the provisioner dies (10s)
+  PLURABASE_RESYNC              how often it looks by itself whether there is something to do (5s)
+  PLURABASE_OPERATION_DEADLINE  after which an operation fails (10m)
+  PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
+  PLURABASE_LOG_FORMAT          json or text (json)
+  PLURABASE_FAIL                for tests alone: steps that fail on purpose, as create-container:db:2
+  DOCKER_HOST                   and its companions: where Docker is
+
+Flags:
+  -h        print this
+  -version  print the version
+`
+
+// readSettings returns every missing and every wrong setting in one error.
+func readSettings(environment map[string]string) (*settings, error) {
+	parsed := &settings{}
+	var problems []string
+	var all env.AggregateError
+	if err := env.ParseWithOptions(parsed, env.Options{Environment: environment}); errors.As(err, &all) {
+		for _, one := range all.Errors {
+			problems = append(problems, one.Error())
+		}
+	} else if err != nil {
+		problems = append(problems, err.Error())
+	}
+	problems = append(problems, parsed.check()...)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the settings are not usable:\n  %s", strings.Join(problems, "\n  "))
+	}
+	return parsed, nil
+}
+
+// check says what is wrong with values that can be read.
+func (s *settings) check() []string {
+	var problems []string
+	fail := func(wrong bool, format string, arguments ...any) {
+		if wrong {
+			problems = append(problems, fmt.Sprintf(format, arguments...))
+		}
+	}
+	fail(s.DBAddress != stack.AddressHost && s.DBAddress != stack.AddressNetwork, "PLURABASE_DB_ADDRESS must be host or network")
+	fail(s.SubnetPool.IsValid() && !s.SubnetPool.Addr().Is4(), "PLURABASE_SUBNET_POOL must be an IPv4 prefix")
+	// A /29 leaves five addresses: the smallest that holds a database and what joins it.
+	fail(s.SubnetBits < s.SubnetPool.Bits() || s.SubnetBits > 29,
+		"PLURABASE_SUBNET_BITS must lie between the bits of PLURABASE_SUBNET_POOL and 29")
+	fail(s.Workers < 1, "PLURABASE_WORKERS must be at least 1")
+	fail(s.Lease < time.Second, "PLURABASE_LEASE must be at least 1s")
+	fail(s.Resync < 100*time.Millisecond, "PLURABASE_RESYNC must be at least 100ms")
+	fail(s.Deadline < time.Second, "PLURABASE_OPERATION_DEADLINE must be at least 1s")
+	fail(s.LogFormat != "json" && s.LogFormat != "text", "PLURABASE_LOG_FORMAT must be json or text")
+	return problems
+}
+
+// portRange is `first-last`, both included.
+type portRange store.PortRange
+
+// UnmarshalText reads `25000-29999`.
+func (r *portRange) UnmarshalText(text []byte) error {
+	first, last, _ := strings.Cut(string(text), "-")
+	from, errFirst := strconv.ParseUint(first, 10, 16)
+	to, errLast := strconv.ParseUint(last, 10, 16)
+	if errFirst != nil || errLast != nil || from < 1024 || to < from {
+		return errors.New("must be first-last, as 25000-29999, and not below 1024")
+	}
+	r.First, r.Last = uint16(from), uint16(to)
+	return nil
+}

@@ -1,0 +1,333 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Claim is a lease on one project: what was wanted when it was taken, and the fence that each of its writes names.
+// Whoever takes the project after the lease ran out raises the fence, and the earlier holder can write nothing more.
+type Claim struct {
+	Project     Project // without OrganizationSlug
+	OperationID int64   // the operation that asked for this generation; 0 when nobody did, and the stack has drifted
+	Kind        OperationKind
+	RestartedAt int64 // the generation of the project's last restart: containers made for an earlier one are replaced
+	Attempts    int   // how often Retry was called since the project was last settled
+
+	store *Store
+	fence int64
+	lease time.Duration
+}
+
+var (
+	// ErrLeaseLost says that the lease ran out or that somebody else holds the project; nothing was written.
+	ErrLeaseLost = errors.New("the lease on the project is lost")
+	// ErrSuperseded says that something newer is wanted of the project; nothing was written.
+	ErrSuperseded = errors.New("something newer is wanted of the project")
+)
+
+// ClaimProject takes a project of the target whose wanted and seen states differ, or one of drifted, and returns nil
+// when there is none. Deletes come first. The lease lasts for lease, by Postgres' clock, unless Heartbeat renews it.
+func (s *Store) ClaimProject(ctx context.Context, target, owner string, lease time.Duration, drifted []Ref) (*Claim, error) {
+	claim := &Claim{store: s, lease: lease}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := claim.take(ctx, tx, target, owner, drifted); err != nil {
+			return err
+		}
+		return claim.beginOperation(ctx, tx)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, wrap("claim a project", err)
+	}
+	return claim, nil
+}
+
+func (c *Claim) take(ctx context.Context, tx pgx.Tx, target, owner string, drifted []Ref) error {
+	rows, _ := tx.Query(ctx, `
+		with due as (
+			select id from platform.projects
+			where target = $1 and (observed_generation < generation or ref = any ($2))
+				and (lease_expires_at is null or lease_expires_at <= clock_timestamp())
+				and (retry_at is null or retry_at <= clock_timestamp())
+			order by desired = 'removed' desc, retry_at nulls first, updated_at, id
+			limit 1 for no key update skip locked
+		)
+		update platform.projects p
+		set lease_owner = $3, lease_expires_at = clock_timestamp() + $4, fence = fence + 1
+		from due where p.id = due.id
+		returning p.id, p.ref, p.organization_id, '', p.name, p.cloud_provider, p.region, p.target, p.compute_size,
+			p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host,
+			p.db_port, p.created_at, p.updated_at, p.fence, p.attempts`, target, append([]Ref{}, drifted...), owner, c.lease)
+	type row struct {
+		Project
+		Fence    int64
+		Attempts int
+	}
+	taken, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[row])
+	c.Project, c.fence, c.Attempts = taken.Project, taken.Fence, taken.Attempts
+	return err
+}
+
+// beginOperation finds what asked for the claimed generation, marks what it replaces, and closes the steps that an
+// earlier holder left open.
+func (c *Claim) beginOperation(ctx context.Context, tx pgx.Tx) error {
+	now := c.store.now()
+	_, err := tx.Exec(ctx, `
+		update platform.operations set state = 'superseded', finished_at = $3
+		where project_id = $1 and generation < $2 and state in ('pending', 'running')`, c.Project.ID, c.Project.Generation, now)
+	if err != nil {
+		return err
+	}
+	err = tx.QueryRow(ctx, `
+		update platform.operations set state = 'running', started_at = coalesce(started_at, $3)
+		where project_id = $1 and generation = $2 and state in ('pending', 'running') returning id, kind`,
+		c.Project.ID, c.Project.Generation, now).Scan(&c.OperationID, &c.Kind)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		update platform.operation_steps s set finished_at = $2, error = 'interrupted'
+		from platform.operations o where o.id = s.operation_id and o.project_id = $1 and s.finished_at is null`,
+		c.Project.ID, now)
+	if err != nil {
+		return err
+	}
+	return tx.QueryRow(ctx, `
+		select coalesce(max(generation), 0) from platform.operations where project_id = $1 and kind = 'restart'`,
+		c.Project.ID).Scan(&c.RestartedAt)
+}
+
+// Secrets opens the project's secrets.
+func (c *Claim) Secrets(ctx context.Context) (Secrets, error) {
+	return c.store.ProjectSecrets(ctx, c.Project.ID, c.Project.Ref)
+}
+
+// Heartbeat renews the lease. ErrLeaseLost and ErrSuperseded say that the holder has to stop.
+func (c *Claim) Heartbeat(ctx context.Context) error {
+	var generation int64
+	err := c.store.pool.QueryRow(ctx, `
+		update platform.projects set lease_expires_at = clock_timestamp() + $3
+		where id = $1 and fence = $2 and lease_expires_at > clock_timestamp() returning generation`,
+		c.Project.ID, c.fence, c.lease).Scan(&generation)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrLeaseLost
+	case err != nil:
+		return wrap("renew the lease", err)
+	case generation != c.Project.Generation:
+		return ErrSuperseded
+	}
+	return nil
+}
+
+// Release gives the lease back; the project stays as it is. To have none any more is no error.
+func (c *Claim) Release(ctx context.Context) error {
+	_, err := c.store.pool.Exec(ctx, `
+		update platform.projects set lease_owner = null, lease_expires_at = null where id = $1 and fence = $2`,
+		c.Project.ID, c.fence)
+	return wrap("release the lease", err)
+}
+
+// StartStep notes that a step of the operation begins, and returns its id for FinishStep. Repairs of a drifted stack
+// belong to no operation: they are not noted, and their id is 0.
+func (c *Claim) StartStep(ctx context.Context, step, cause string) (id int64, err error) {
+	if c.OperationID == 0 {
+		return 0, nil
+	}
+	err = c.write(ctx, "note step "+step, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `
+			insert into platform.operation_steps (operation_id, step, cause, attempt, started_at)
+			select $1, $2, $3, count(*) + 1, $4 from platform.operation_steps where operation_id = $1 and step = $2
+			returning id`, c.OperationID, step, cause, c.store.now()).Scan(&id)
+	})
+	return id, err
+}
+
+// FinishStep notes how a step ended; failure is nil when it went well.
+func (c *Claim) FinishStep(ctx context.Context, id int64, failure error) error {
+	if id == 0 {
+		return nil
+	}
+	return c.write(ctx, "note the end of a step", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update platform.operation_steps set finished_at = $2, error = $3 where id = $1`,
+			id, c.store.now(), errorText(failure))
+		return err
+	})
+}
+
+// SetStatus shows what the project is while work on it goes on.
+func (c *Claim) SetStatus(ctx context.Context, status Status) error {
+	return c.writeCurrent(ctx, "show the status", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update platform.projects set status = $2, updated_at = $3 where id = $1`,
+			c.Project.ID, status, c.store.now())
+		return err
+	})
+}
+
+// Outcome is what a project has become.
+type Outcome struct {
+	Status    Status
+	Failure   error // nil when the operation reached what was wanted
+	DBVersion string
+	DBHost    string // with DBPort: where postgres-meta reaches the database; empty leaves all three as they are
+	DBPort    uint16
+}
+
+// Settle notes what the project has become, ends its operation and gives the lease back.
+func (c *Claim) Settle(ctx context.Context, outcome Outcome) error {
+	return c.writeCurrent(ctx, "settle the project", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			update platform.projects set status = $2, message = $3, observed_generation = generation, updated_at = $4,
+				db_version = coalesce(nullif($5, ''), db_version), db_host = coalesce(nullif($6, ''), db_host),
+				db_port = coalesce(nullif($7, 0), db_port),
+				attempts = 0, retry_at = null, lease_owner = null, lease_expires_at = null
+			where id = $1`,
+			c.Project.ID, outcome.Status, errorText(outcome.Failure), c.store.now(),
+			outcome.DBVersion, outcome.DBHost, int32(outcome.DBPort))
+		if err != nil {
+			return err
+		}
+		return c.endOperation(ctx, tx, outcome.Failure)
+	})
+}
+
+// Retry shows a failure, leaves the project unsettled, and gives the lease back for another try after delay.
+func (c *Claim) Retry(ctx context.Context, status Status, failure error, delay time.Duration) error {
+	return c.writeCurrent(ctx, "note the failure", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			update platform.projects set status = $2, message = $3, attempts = attempts + 1,
+				retry_at = clock_timestamp() + $4, updated_at = $5, lease_owner = null, lease_expires_at = null
+			where id = $1`, c.Project.ID, status, errorText(failure), delay, c.store.now())
+		if err != nil || c.OperationID == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, `update platform.operations set error = $2 where id = $1`, c.OperationID, errorText(failure))
+		return err
+	})
+}
+
+// Remove forgets the project, and with it its keys, secrets, port and subnet. Its operations stay.
+func (c *Claim) Remove(ctx context.Context) error {
+	return c.writeCurrent(ctx, "remove the project", func(tx pgx.Tx) error {
+		if err := c.endOperation(ctx, tx, nil); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `delete from platform.projects where id = $1`, c.Project.ID)
+		return err
+	})
+}
+
+func (c *Claim) endOperation(ctx context.Context, tx pgx.Tx, failure error) error {
+	if c.OperationID == 0 {
+		return nil
+	}
+	state := "succeeded"
+	if failure != nil {
+		state = "failed"
+	}
+	_, err := tx.Exec(ctx, `update platform.operations set state = $2, error = $3, finished_at = $4 where id = $1`,
+		c.OperationID, state, errorText(failure), c.store.now())
+	return err
+}
+
+// write runs do in a transaction that holds the project's row, and only while the lease lasts: nobody else can claim
+// the project before the transaction ends.
+func (c *Claim) write(ctx context.Context, doing string, do func(pgx.Tx) error) error {
+	return c.fenced(ctx, doing, func(tx pgx.Tx, _ int64) error { return do(tx) })
+}
+
+// writeCurrent is write for what says something of the whole project: ErrSuperseded when it is no longer true.
+func (c *Claim) writeCurrent(ctx context.Context, doing string, do func(pgx.Tx) error) error {
+	return c.fenced(ctx, doing, func(tx pgx.Tx, generation int64) error {
+		if generation != c.Project.Generation {
+			return ErrSuperseded
+		}
+		return do(tx)
+	})
+}
+
+func (c *Claim) fenced(ctx context.Context, doing string, do func(tx pgx.Tx, generation int64) error) error {
+	return wrap(doing, pgx.BeginFunc(ctx, c.store.pool, func(tx pgx.Tx) error {
+		var generation int64
+		err := tx.QueryRow(ctx, `
+			select generation from platform.projects
+			where id = $1 and fence = $2 and lease_expires_at > clock_timestamp() for update`,
+			c.Project.ID, c.fence).Scan(&generation)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		return do(tx, generation)
+	}))
+}
+
+func errorText(err error) *string {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	return &text
+}
+
+// Settled is a project that nobody asks anything of, as the provisioner compares it with what runs.
+type Settled struct {
+	Ref      Ref
+	Status   Status
+	Services []string
+}
+
+// SettledProjects lists the target's projects that should run or rest as they are: nothing newer is wanted of them,
+// nobody holds them, and no failed repair is waiting for its next try.
+func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select ref, status, services from platform.projects
+		where target = $1 and observed_generation = generation
+			and status in ('ACTIVE_HEALTHY', 'ACTIVE_UNHEALTHY', 'INACTIVE')
+			and (lease_expires_at is null or lease_expires_at <= clock_timestamp())
+			and (retry_at is null or retry_at <= clock_timestamp())
+		order by id`, target)
+	settled, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Settled])
+	return settled, wrap("list the settled projects", err)
+}
+
+// BeatTarget tells everybody that the target has a provisioner.
+func (s *Store) BeatTarget(ctx context.Context, target, owner, version string) error {
+	_, err := s.pool.Exec(ctx, `
+		insert into platform.targets (name, heartbeat_at, owner, version) values ($1, clock_timestamp(), $2, $3)
+		on conflict (name) do update set heartbeat_at = excluded.heartbeat_at, owner = excluded.owner, version = excluded.version`,
+		target, owner, version)
+	return wrap("note the target's heartbeat", err)
+}
+
+// ListenForWork calls wake whenever somebody wants something of the target's projects, until ctx ends or the
+// connection breaks. What was sent while nobody listened is lost: callers look by themselves, too.
+func (s *Store) ListenForWork(ctx context.Context, target string, wake func()) error {
+	pooled, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return wrap("connect to listen", err)
+	}
+	conn := pooled.Hijack() // it is listening from now on: it must not go back to the pool
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "listen "+wakeChannel); err != nil {
+		return wrap("listen", err)
+	}
+	wake()
+	for {
+		var notification *pgconn.Notification
+		if notification, err = conn.WaitForNotification(ctx); err != nil {
+			return wrap("wait for a notification", err)
+		}
+		if notification.Payload == target {
+			wake()
+		}
+	}
+}
