@@ -86,7 +86,7 @@ func run(ctx context.Context) error {
 		listen = "127.0.0.1:8000"
 	}
 	p, err := platform.Start(ctx, platform.Options{
-		Machine: m, Root: root, Dir: dir, Listen: listen, DatabaseURL: os.Getenv("DATABASE_URL"),
+		Machine: m, Root: root, Dir: dir, Listen: listen, DatabaseURL: os.Getenv("DATABASE_URL"), Target: "local",
 		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

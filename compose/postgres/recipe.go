@@ -76,6 +76,7 @@ func (r *recipe) arguments(folder string) []string {
 		"--variant=essential",
 		"--include=" + r.packageName(),
 		"--format=tar",
+		"--skip=cleanup/run", // it would take the folder of Postgres' socket away
 		`--aptopt=APT::Install-Recommends "false"`,
 		`--aptopt=Acquire::Languages "none"`,
 		"--essential-hook=" + path.Join(folder, "build/account.sh"),
@@ -91,7 +92,8 @@ func (r *recipe) arguments(folder string) []string {
 	return append(arguments, r.release, "-", "-")
 }
 
-// settings are the image's, as instructions of a Dockerfile.
+// settings are the image's, as instructions of a Dockerfile. Docker's import takes no STOPSIGNAL: whoever runs the image
+// has to ask for SIGINT, Postgres' fast shutdown, because SIGTERM would wait until every client has gone.
 func (r *recipe) settings() []string {
 	return []string{
 		`ENTRYPOINT ["/usr/local/share/plurabase-postgres/entrypoint.sh"]`,
@@ -103,7 +105,6 @@ func (r *recipe) settings() []string {
 		"VOLUME /var/lib/postgresql/data",
 		"EXPOSE 5432",
 		"USER postgres",
-		"STOPSIGNAL SIGINT",
 		"HEALTHCHECK --interval=2s --timeout=2s --retries=10 CMD pg_isready -U postgres -h localhost",
 	}
 }

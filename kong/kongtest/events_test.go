@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -67,7 +67,7 @@ func TestPanicAnswers500ForEveryRequestInFlight(t *testing.T) {
 
 	got := b.send(t, http.MethodGet, "/", "", "Do: panic:on purpose")
 	require.Equal(t, http.StatusInternalServerError, got.StatusCode)
-	require.Equal(t, http.StatusInternalServerError, (<-held).StatusCode)
+	require.Equal(t, http.StatusInternalServerError, held(t).StatusCode)
 	require.Contains(t, b.logs.String(), "on purpose")
 }
 
@@ -81,7 +81,7 @@ func TestReplacedPluginRunsTheRequestAgain(t *testing.T) {
 	before, _ := b.PluginPID("tester")
 
 	require.NoError(t, b.ReplacePlugin(t.Context(), "tester"))
-	got := <-held
+	got := held(t)
 	require.Equal(t, http.StatusOK, got.StatusCode)
 	list := results(t, got.body)
 	require.Equal(t, "came back", list["hang:"+marker])
@@ -96,15 +96,13 @@ func TestConcurrentRequestsHaveConnectionsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, oneRoute, noUpstream(t))
 
-	var group sync.WaitGroup
 	for i := range 32 {
-		group.Go(func() {
-			name := strings.Repeat("x", i+1)
-			got := b.do(t, http.MethodGet, "/"+name, "", "path")
-			require.Equal(t, "/"+name, got["path"])
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			path := "/" + strings.Repeat("x", i+1)
+			require.Equal(t, path, b.do(t, http.MethodGet, path, "", "path")["path"])
 		})
 	}
-	group.Wait()
 }
 
 // TestExitBlocksUntilTheClientHasReadEverything looks at the plugin's connection from outside: as long as the client
@@ -114,7 +112,7 @@ func TestExitBlocksUntilTheClientHasReadEverything(t *testing.T) {
 	b := setup(t, oneRoute, noUpstream(t))
 	connection, err := net.Dial("tcp", b.Addr())
 	require.NoError(t, err)
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(connection, "GET / HTTP/1.1\r\nHost: x\r\nDo: exit:200,large\r\n\r\n")
 	require.NoError(t, err)

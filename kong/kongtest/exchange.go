@@ -12,8 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/plurabase/plurabase/kong/kongtest/internal/router"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/plurabase/plurabase/kong/kongtest/internal/router"
 )
 
 // exchange is one request and its answer on their way through the gateway.
@@ -189,7 +190,7 @@ func (x *exchange) end() {
 
 func (x *exchange) release() {
 	for _, connection := range x.held {
-		connection.Close()
+		_ = connection.Close() // Whatever it says, the event is over.
 	}
 	x.held = nil
 }

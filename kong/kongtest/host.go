@@ -66,7 +66,7 @@ func (h *Host) Start(ctx context.Context) error {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.spawner = pluginserver.NewSpawner()
 	if err := h.start(ctx); err != nil {
-		return errors.Join(err, h.Close())
+		return errors.Join(err, h.Close()) //nolint:contextcheck // closing has its own time, also when ctx has ended
 	}
 	return nil
 }
@@ -267,7 +267,7 @@ func (h *Host) close() error {
 func (h *Host) shutdown(grace time.Duration) bool {
 	if h.server == nil {
 		if h.listener != nil {
-			h.listener.Close()
+			_ = h.listener.Close()
 		}
 		return true
 	}
@@ -287,5 +287,5 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.underway.Done()
 	x := newExchange(h, w, r)
 	defer x.end()
-	x.serve()
+	x.serve() //nolint:contextcheck // the request carries its context
 }

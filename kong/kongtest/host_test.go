@@ -15,8 +15,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/plurabase/plurabase/kong/kongtest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/kong/kongtest"
 )
 
 func TestPluginSeesOnlyTheNamedEnvironment(t *testing.T) {
@@ -60,8 +61,8 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	held := b.sendLater(t, "hang:"+marker)
 	waitForFile(t, marker)
 
-	require.NoError(t, b.Host.Close())
-	require.Equal(t, http.StatusInternalServerError, (<-held).StatusCode, "a request that is cut off is not proxied")
+	require.NoError(t, b.Close())
+	require.Equal(t, http.StatusInternalServerError, held(t).StatusCode, "a request that is cut off is not proxied")
 	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)
 	require.NoFileExists(t, filepath.Join(b.prefix, "tester.socket"))
 	_, err := net.Dial("tcp", b.Addr())
@@ -197,7 +198,7 @@ func TestPluginsEndWithTheirHost(t *testing.T) {
 	}
 	directory, err := os.MkdirTemp("", "killed")
 	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(directory) })
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
 	config, err := os.ReadFile(configFile(t))
 	require.NoError(t, err)
 	file := filepath.Join(directory, "kong.yml")

@@ -17,10 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plurabase/plurabase/kong/kongtest"
-	"github.com/plurabase/plurabase/kong/render"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/plurabase/plurabase/kong/kongtest"
+	"github.com/plurabase/plurabase/kong/render"
 )
 
 // patience is how long a test waits for what has to happen.
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(binaries)
+		_ = os.RemoveAll(binaries)
 		os.Exit(code)
 	}))
 }
@@ -85,7 +86,7 @@ func setup(t *testing.T, config string, upstream http.HandlerFunc, change ...fun
 	t.Helper()
 	prefix, err := os.MkdirTemp("", "kong") // t.TempDir may be too long for a socket.
 	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(prefix) })
+	t.Cleanup(func() { _ = os.RemoveAll(prefix) })
 
 	b := &bundle{prefix: prefix, logs: &logs{}, upstream: httptest.NewServer(upstream)}
 	t.Cleanup(b.upstream.Close)
@@ -139,10 +140,37 @@ type answer struct {
 // send sends a request to the host. Headers are "Name: value".
 func (b *bundle) send(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	got, err := b.try(t.Context(), method, path, body, headers...)
+	require.NoError(t, err)
+	return got
+}
+
+// sendLater sends a request while the test goes on, which then calls what it gives to get the answer.
+func (b *bundle) sendLater(t *testing.T, commands string) func(t *testing.T) answer {
+	t.Helper()
+	var got answer
+	var err error
+	done := make(chan struct{})
+	ctx := t.Context()
+	go func() {
+		defer close(done)
+		got, err = b.try(ctx, http.MethodGet, "/", "", "Do: "+commands)
+	}()
+	return func(t *testing.T) answer {
+		t.Helper()
+		<-done
+		require.NoError(t, err)
+		return got
+	}
+}
+
+func (b *bundle) try(ctx context.Context, method, path, body string, headers ...string) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, b.URL(), strings.NewReader(body))
-	require.NoError(t, err)
+	if err != nil {
+		return answer{}, err
+	}
 	// Opaque is sent as it is; a URL's path would be cleaned.
 	path, query, asked := strings.Cut(path, "?")
 	request.URL.Opaque, request.URL.RawQuery, request.URL.ForceQuery = path, query, asked
@@ -154,22 +182,12 @@ func (b *bundle) send(t *testing.T, method, path, body string, headers ...string
 		request.Header.Add(name, value)
 	}
 	response, err := b.client.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
 	data, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return answer{response, string(data)}
-}
-
-// sendLater sends a request of its own while the test goes on. The channel is closed when it fails.
-func (b *bundle) sendLater(t *testing.T, commands string) <-chan answer {
-	t.Helper()
-	result := make(chan answer, 1)
-	go func() {
-		defer close(result)
-		result <- b.send(t, http.MethodGet, "/", "", "Do: "+commands)
-	}()
-	return result
+	return answer{response, string(data)}, err
 }
 
 // do lets the plugin carry out commands and gives their results, "!" before an error.

@@ -9,8 +9,9 @@ import (
 	"strings"
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
-	"github.com/plurabase/plurabase/kong/kongtest/internal/router"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/plurabase/plurabase/kong/kongtest/internal/router"
 )
 
 // serviceMethods are kong.service and kong.service.request (kong/pdk/service.lua, service/request.lua).

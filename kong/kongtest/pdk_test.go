@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plurabase/plurabase/kong/kongtest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/kong/kongtest"
 )
 
 // oneRoute runs the test plugin for every request.

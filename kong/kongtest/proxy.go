@@ -107,7 +107,7 @@ func (x *exchange) proxy() {
 			x.proxyFailed(err)
 			return
 		}
-		defer content.Close()
+		defer func() { _ = content.Close() }()
 		request.Body, request.ContentLength, request.TransferEncoding = content, x.body.size, nil
 	}
 	x.route.service.proxy.ServeHTTP(x.w, request)
@@ -221,7 +221,7 @@ func (x *exchange) runResponsePhase(r *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("read the upstream's response: %w", err)
 	}
-	r.Body.Close()
+	_ = r.Body.Close()
 	x.upstream.body = data
 	restored := body{data: data}
 	if r.Body, err = restored.open(); err != nil {

@@ -217,7 +217,7 @@ func TestConnectionIsTriedAgain(t *testing.T) {
 	for retries, want := range map[int]int{0: http.StatusBadGateway, 5: http.StatusOK} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		t.Cleanup(func() { listener.Close() })
+		t.Cleanup(func() { _ = listener.Close() })
 		b := setup(t, fmt.Sprintf(`
 services:
   - {name: api, url: "http://%s", retries: %d, routes: [{name: all, paths: [/]}]}
@@ -229,17 +229,17 @@ services:
 				return
 			}
 			_, _ = bufio.NewReader(first).ReadString('\n')
-			first.Close()
+			_ = first.Close()
 			second, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			defer second.Close()
+			defer func() { _ = second.Close() }()
 			_, _ = http.ReadRequest(bufio.NewReader(second))
 			_, _ = io.WriteString(second, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		}()
 		require.Equal(t, want, b.send(t, http.MethodGet, "/", "").StatusCode, "%d retries", retries)
-		listener.Close()
+		_ = listener.Close()
 	}
 }
 
@@ -255,7 +255,7 @@ func TestResponseIsStreamed(t *testing.T) {
 
 	response, err := b.client.Get(b.URL())
 	require.NoError(t, err)
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	reader := bufio.NewReader(response.Body)
 	line, err := reader.ReadString('\n')
 	require.NoError(t, err)
@@ -278,7 +278,7 @@ func TestWebSocketIsProxied(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer connection.Close()
+		defer func() { _ = connection.Close() }()
 		_, _ = io.WriteString(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		line, _ := buffered.ReadString('\n')
 		_, _ = io.WriteString(connection, "echo "+line)
@@ -286,7 +286,7 @@ func TestWebSocketIsProxied(t *testing.T) {
 
 	connection, err := net.Dial("tcp", b.Addr())
 	require.NoError(t, err)
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(connection, "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	require.NoError(t, err)

@@ -31,6 +31,9 @@ func Parse(name string, data []byte, lookup Lookup) (*Config, error) {
 		return nil, found.err()
 	}
 	substitute(document, lookup, found)
+	if len(found.list) > 0 {
+		return nil, found.err()
+	}
 	config := decodeConfig(document.Content[0], found)
 	if len(found.list) > 0 {
 		return nil, found.err()

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -8,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plurabase/plurabase/kong/render"
 	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/kong/render"
 )
 
 // environment is what the tests' files may name.
@@ -120,9 +122,9 @@ func TestVariableIsTextAndNothingElse(t *testing.T) {
 		"${NULL}":                "null",
 		"${EMPTY}":               "",
 		"$HOST $ {HOST} $(HOST)": "$HOST $ {HOST} $(HOST)",
-		"|\n      ${HOST}\n":     "upstream\n",
+		"|\n        ${HOST}\n":   "upstream\n",
 		"{'${HOST}': 1}":         map[string]any{"${HOST}": 1},
-		"[${HOST}, 17]":          []any{"upstream", 17},
+		"['${HOST}', 17]":        []any{"upstream", 17},
 	}
 	for value, want := range tests {
 		t.Run(value, func(t *testing.T) {
@@ -178,7 +180,7 @@ func TestBadFileIsExplained(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"nothing":               {"", "kong.yml: the file is empty"},
 		"two documents":         {header + "---\na: b", "kong.yml: the file must hold one YAML document"},
-		"no YAML":               {"a: b: c", "kong.yml:1: mapping values are not allowed in this context"},
+		"no YAML":               {header + "a: b: c", "kong.yml:2: mapping values are not allowed in this context"},
 		"no mapping":            {"- a", "kong.yml:1: the file must be a mapping"},
 		"no version":            {"services: []", `kong.yml:1: _format_version must be "3.0"`},
 		"old version":           {"_format_version: '2.1'", `kong.yml:1: _format_version must be "3.0"`},
@@ -221,6 +223,18 @@ func TestBadFileIsExplained(t *testing.T) {
 			require.NotContains(t, err.Error(), "s3cr3t")
 		})
 	}
+}
+
+// TestAliasesMayNotUnfoldIntoTooMuch is the "billion laughs": nine lists, each with nine times the one before.
+func TestAliasesMayNotUnfoldIntoTooMuch(t *testing.T) {
+	t.Parallel()
+	text := "a0: &a0 [x]\n"
+	for i := range 9 {
+		alias := fmt.Sprintf("*a%d, ", i)
+		text += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(alias, 9), ", "))
+	}
+	_, err := render.Parse("kong.yml", []byte(header+text), environment)
+	require.EqualError(t, err, "kong.yml: document contains excessive aliasing")
 }
 
 func TestLoadReadsAFile(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // Problem is one thing that is wrong in a file.
 type Problem struct {
 	File string
-	Line int // Counted from 1; 0 when the problem is the whole file's.
+	Line int // Counted from 1; 0 when the problem is the whole file's, or its line is not known.
 	Text string
 }
 

@@ -12,8 +12,9 @@ type settings struct {
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`
+	Target        string `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
 }
 
 func (s settings) api() api.Settings {
-	return api.Settings{PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost}
+	return api.Settings{PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target}
 }

@@ -37,7 +37,8 @@ type Options struct {
 	Listen string
 	// DatabaseURL names a Postgres to use instead of a private one.
 	DatabaseURL string
-	// Target is the deployment target that the provisioner works for, `local` in production of this kind.
+	// Target is the deployment target: what the projects' containers are told apart by, where one Docker Engine serves
+	// several platforms.
 	Target string
 	// Provisioner are further settings of the provisioner.
 	Provisioner map[string]string
@@ -171,6 +172,7 @@ func (p *Platform) startProvisioner(context.Context) (err error) {
 		"PLURABASE_MASTER_KEY":     p.secrets.MasterKey,
 		"PLURABASE_POSTGRES_IMAGE": p.options.Machine.PostgresImage,
 		"PLURABASE_LOG_FORMAT":     "text",
+		"PLURABASE_TARGET":         p.options.Target,
 	}
 	for name, value := range p.options.Provisioner {
 		environment[name] = value
@@ -192,6 +194,7 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		"PLURABASE_PUBLIC_URL":     public,
 		"PLURABASE_PROJECT_DOMAIN": "localhost:" + port,
 		"PLURABASE_DATABASE_HOST":  "localhost",
+		"PLURABASE_TARGET":         p.options.Target,
 		"PG_META_CRYPTO_KEY":       p.secrets.PgMetaCryptoKey,
 		// For kong.platform.yml itself.
 		"PLURABASE_STUDIO_URL": public,
@@ -202,7 +205,7 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		Lookup:     func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
 		Environment: []string{
 			"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL", "PLURABASE_PROJECT_DOMAIN",
-			"PLURABASE_DATABASE_HOST", "PG_META_CRYPTO_KEY",
+			"PLURABASE_DATABASE_HOST", "PLURABASE_TARGET", "PG_META_CRYPTO_KEY",
 		},
 		Plugins: map[string]string{
 			PlatformAPI:  filepath.Join(p.options.Machine.Binaries, PlatformAPI),

@@ -8,6 +8,7 @@ install -m 0644 "$image"/*.conf "$image"/*.sql "$target"
 install -m 0755 "$image/entrypoint.sh" "$target"
 # A new volume takes its owner from here.
 install -d -o 999 -g 999 -m 0700 "$1/var/lib/postgresql/data"
-install -d -o 999 -g 999 -m 0775 "$1/var/run/postgresql"
+# /var/run is a link to /run, which outside of the image is this machine's own.
+install -d -o 999 -g 999 -m 0775 "$1/run/postgresql"
 # A key pair that the packages make for this machine's name: it must not be the same in every container.
 rm -f "$1"/etc/ssl/private/ssl-cert-snakeoil.key "$1"/etc/ssl/certs/ssl-cert-snakeoil.pem

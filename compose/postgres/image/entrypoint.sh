@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts Postgres, and the first time makes the cluster. It keeps to what supabase/postgres promises, as far as the
-# provisioner uses it: POSTGRES_PASSWORD (needed the first time alone), PGDATA, port 5432, SIGINT to stop.
+# provisioner uses it: POSTGRES_PASSWORD (needed the first time alone), PGDATA, port 5432.
 set -eu
 
 here=/usr/local/share/plurabase-postgres

@@ -35,6 +35,8 @@ type Settings struct {
 	ProjectDomain string
 	// DatabaseHost is where psql reaches the projects' published database ports.
 	DatabaseHost string
+	// Target is the deployment target that new projects go to.
+	Target string
 }
 
 // Dependencies are what the API works with.

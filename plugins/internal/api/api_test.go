@@ -43,7 +43,7 @@ func setup(t *testing.T) *bundle {
 	logged := &bytes.Buffer{}
 	return &bundle{t: t, databaseURL: url, logged: logged, API: New(Dependencies{
 		Settings: Settings{
-			PublicURL: "http://localhost:8000", ProjectDomain: "localhost:8000", DatabaseHost: "localhost",
+			PublicURL: "http://localhost:8000", ProjectDomain: "localhost:8000", DatabaseHost: "localhost", Target: "local",
 		},
 		Store:         opened,
 		Authenticator: identity.New(opened, jwtSecret, storetest.Clock),

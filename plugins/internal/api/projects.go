@@ -10,10 +10,9 @@ import (
 	"github.com/plurabase/plurabase/store"
 )
 
-// Every project runs on the operator's own machines: whatever cloud and region the wizard sends, this is where it goes.
+// Every project runs on the operator's own machines, whatever cloud the wizard sends; which of them, its region says.
 const (
 	localProvider = "LOCAL"
-	localTarget   = "local"
 	defaultSize   = "micro"
 )
 
@@ -190,7 +189,7 @@ func (a *API) newProject(ctx context.Context, c *call, name, databasePassword, s
 	}
 	return a.store.CreateProject(ctx, c.actor, store.NewProject{
 		OrganizationID: c.membership.ID, Name: name, DatabasePassword: databasePassword, ComputeSize: size,
-		CloudProvider: localProvider, Region: localTarget, Target: localTarget, Services: initialServices,
+		CloudProvider: localProvider, Region: a.settings.Target, Target: a.settings.Target, Services: initialServices,
 	})
 }
 

@@ -115,12 +115,12 @@ func (s *Server) command(ctx context.Context, call *kong_plugin_protocol.RpcCall
 		return nil, err
 	}
 	if err := send(c, call); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	result, err := receive(c, call)
 	if err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	s.pool.put(c)

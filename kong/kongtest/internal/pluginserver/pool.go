@@ -34,7 +34,7 @@ func (p *pool) get(ctx context.Context) (*conn, error) {
 		if stillOpen(c) {
 			return c, nil
 		}
-		c.Close()
+		_ = c.Close()
 	}
 	dialer := net.Dialer{Timeout: p.timeout}
 	c, err := dialer.DialContext(ctx, "unix", p.path)
@@ -60,13 +60,13 @@ func (p *pool) pop() *conn {
 func (p *pool) put(c *conn) {
 	// A deadline that has passed while idle would end the next check for life.
 	if err := c.SetDeadline(time.Time{}); err != nil {
-		c.Close()
+		_ = c.Close()
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.idle) >= maxIdle {
-		c.Close()
+		_ = c.Close()
 		return
 	}
 	p.idle = append(p.idle, c)
@@ -77,7 +77,7 @@ func (p *pool) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, c := range p.idle {
-		c.Close()
+		_ = c.Close()
 	}
 	p.idle = nil
 }

@@ -63,6 +63,7 @@ func (p *process) start() error {
 
 // spawn runs the executable once.
 func (p *process) spawn() (*child, error) {
+	//nolint:gosec,noctx // the executable is the one that the options name; supervise ends it
 	command := exec.Command(p.executable, "-kong-prefix", p.prefix)
 	command.Env = p.environment
 	output := &lineWriter{line: func(line string) { p.logger.Info(line) }}
@@ -166,7 +167,7 @@ func (p *process) ready(ctx context.Context, before fs.FileInfo) error {
 	ticker := time.NewTicker(readyInterval)
 	defer ticker.Stop()
 	for {
-		if p.answers(before) {
+		if p.answers(ctx, before) {
 			return nil
 		}
 		select {
@@ -177,16 +178,17 @@ func (p *process) ready(ctx context.Context, before fs.FileInfo) error {
 	}
 }
 
-func (p *process) answers(before fs.FileInfo) bool {
+// answers says whether a new process listens at the socket.
+func (p *process) answers(ctx context.Context, before fs.FileInfo) bool {
 	now, err := os.Stat(p.socket)
 	if err != nil || (before != nil && os.SameFile(before, now)) {
 		return false
 	}
-	c, err := net.DialTimeout("unix", p.socket, time.Second)
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", p.socket)
 	if err != nil {
 		return false
 	}
-	c.Close()
+	_ = c.Close()
 	return true
 }
 

@@ -76,7 +76,7 @@ func (s Schema) value(path string, value any) (any, []error) {
 			return nil, wrong
 		}
 		if len(s.Between) == 2 && (number < s.Between[0] || number > s.Between[1]) {
-			return nil, []error{fmt.Errorf("%s: must be from %g to %g", path, s.Between[0], s.Between[1])}
+			return nil, []error{fmt.Errorf("%s: must be from %.0f to %.0f", path, s.Between[0], s.Between[1])}
 		}
 	case "array":
 		list, ok := value.([]any)

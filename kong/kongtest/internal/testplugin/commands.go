@@ -99,7 +99,7 @@ func hang(_ *pdk.PDK, _ Config, path string) (any, error) {
 	if err != nil {
 		return "came back", nil
 	}
-	file.Close()
+	_ = file.Close()
 	select {}
 }
 

@@ -84,8 +84,8 @@ func (c *Logger) Log(kong *pdk.PDK) {
 	if err != nil {
 		return
 	}
-	defer file.Close()
 	_, _ = file.Write(append(line, '\n'))
+	_ = file.Close()
 }
 
 // result is what one command gave.
