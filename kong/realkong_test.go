@@ -62,8 +62,8 @@ func startKong(t *testing.T, kongImage string, environment map[string]string) ga
 	require.NoError(t, err)
 	rendered := filepath.Join(t.TempDir(), "kong.yml")
 	expanded := os.Expand(string(configuration), func(name string) string { return environment[name] })
-	require.NoError(t, os.WriteFile(rendered, []byte(expanded), 0o644)) //nolint:gosec // Kong runs as another user, and it holds no secret
-	require.NoError(t, os.Chmod(filepath.Dir(rendered), 0o755))         //nolint:gosec // likewise
+	require.NoError(t, os.WriteFile(rendered, []byte(expanded), 0o644)) // Kong runs as another user, and it holds no secret
+	require.NoError(t, os.Chmod(filepath.Dir(rendered), 0o755))
 
 	port := freePort(t)
 	arguments := []string{

@@ -39,7 +39,7 @@ func main() {
 func run(ctx context.Context, arguments []string, environment map[string]string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("provisioner", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stdout, usage) }
+	flags.Usage = func() { _, _ = fmt.Fprint(stdout, usage) }
 	printVersion := flags.Bool("version", false, "print the version")
 	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
 		return nil

@@ -66,7 +66,7 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{T: t, target: "test-" + strings.ToLower(rand.Text()), image: os.Getenv("PLURABASE_TEST_POSTGRES_IMAGE")}
+	b := &bundle{T: t, target: "test-" + strings.ToLower(rand.Text()), image: os.Getenv("PLURABASE_POSTGRES_IMAGE")}
 	if b.image == "" {
 		b.image = "plurabase/postgres:15-debian"
 	}

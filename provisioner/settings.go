@@ -11,6 +11,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/plurabase/plurabase/provisioner/images"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
@@ -21,7 +22,7 @@ type settings struct {
 	store.Settings
 
 	Target           string            `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
-	PostgresImage    string            `env:"PLURABASE_POSTGRES_IMAGE,notEmpty" envDefault:"supabase/postgres:17.6.1.132"`
+	PostgresImage    string            `env:"PLURABASE_POSTGRES_IMAGE"` // images.Postgres where it is empty
 	SubnetPool       netip.Prefix      `env:"PLURABASE_SUBNET_POOL" envDefault:"10.213.0.0/16"`
 	SubnetBits       int               `env:"PLURABASE_SUBNET_BITS" envDefault:"27"`
 	PortRange        portRange         `env:"PLURABASE_PORT_RANGE" envDefault:"25000-29999"`
@@ -44,7 +45,7 @@ the environment:
   DATABASE_URL                  the platform's own Postgres (required)
   PLURABASE_MASTER_KEY          the key that seals the projects' secrets, 32 bytes in Base64 (required)
   PLURABASE_TARGET              the deployment target that this provisioner works for (local)
-  PLURABASE_POSTGRES_IMAGE      the image of the projects' databases (supabase/postgres:17.6.1.132)
+  PLURABASE_POSTGRES_IMAGE      the image of the projects' databases (` + images.Postgres + `)
   PLURABASE_SUBNET_POOL         what the projects' networks are cut from (10.213.0.0/16)
   PLURABASE_SUBNET_BITS         the prefix length of one project's network; 27 leaves 29 addresses (27)
   PLURABASE_PORT_RANGE          the host ports of the projects' databases (25000-29999: below 32768, where Linux
@@ -80,6 +81,9 @@ func readSettings(environment map[string]string) (*settings, error) {
 	} else if err != nil {
 		problems = append(problems, err.Error())
 	}
+	if parsed.PostgresImage == "" {
+		parsed.PostgresImage = images.Postgres
+	}
 	problems = append(problems, parsed.check()...)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the settings are not usable:\n  %s", strings.Join(problems, "\n  "))
@@ -90,9 +94,9 @@ func readSettings(environment map[string]string) (*settings, error) {
 // check says what is wrong with values that can be read.
 func (s *settings) check() []string {
 	var problems []string
-	fail := func(wrong bool, format string, arguments ...any) {
+	fail := func(wrong bool, problem string) {
 		if wrong {
-			problems = append(problems, fmt.Sprintf(format, arguments...))
+			problems = append(problems, problem)
 		}
 	}
 	fail(s.DBAddress != stack.AddressHost && s.DBAddress != stack.AddressNetwork, "PLURABASE_DB_ADDRESS must be host or network")

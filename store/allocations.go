@@ -61,7 +61,7 @@ func freeSubnet(pool SubnetPool, used []netip.Prefix) (netip.Prefix, error) {
 	base := uint64(binary.BigEndian.Uint32(first[:]))
 	end := base + 1<<(32-pool.Pool.Bits())
 	for ; base < end; base += 1 << (32 - pool.Bits) {
-		candidate := netip.PrefixFrom(netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(base)))), pool.Bits)
+		candidate := netip.PrefixFrom(netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(base)))), pool.Bits) //nolint:gosec // base lies within an IPv4 prefix
 		if !slices.ContainsFunc(used, candidate.Overlaps) {
 			return candidate, nil
 		}

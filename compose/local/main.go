@@ -54,7 +54,8 @@ func dispatch(ctx context.Context, arguments []string) error {
 	case len(arguments) > 1 && arguments[0] == "with":
 		return with(ctx, arguments[1:])
 	default:
-		return errors.New(usage)
+		fmt.Fprint(os.Stderr, usage)
+		return exitError{2}
 	}
 }
 
@@ -95,7 +96,7 @@ func run(ctx context.Context) error {
 	greet(p, m, root, time.Since(began))
 	<-ctx.Done()
 	fmt.Println("\nEnding. Projects that are running go on in Docker; `make run` finds them again.")
-	return p.Close()
+	return p.Close() //nolint:contextcheck // ctx has ended, and ending takes a time of its own
 }
 
 // greet says where the platform is and what to type next.

@@ -122,7 +122,7 @@ func unpack() (folder string, err error) {
 	err = os.CopyFS(folder, files) // as 0666, and folders as 0777, less the umask
 	for _, name := range []string{".", "image", "build", "build/account.sh", "build/install.sh"} {
 		if err == nil {
-			err = os.Chmod(filepath.Join(folder, name), 0o755)
+			err = os.Chmod(filepath.Join(folder, name), 0o755) //nolint:gosec // see above
 		}
 	}
 	if err != nil {

@@ -67,7 +67,7 @@ func (b *body) open() (io.ReadCloser, error) {
 	if b.path == "" {
 		return io.NopCloser(bytes.NewReader(b.data)), nil
 	}
-	file, err := os.Open(b.path)
+	file, err := os.Open(b.path) //nolint:gosec // spillBody made the file
 	if err != nil {
 		return nil, fmt.Errorf("open the request's body: %w", err)
 	}

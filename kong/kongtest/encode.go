@@ -21,10 +21,9 @@ func encodeText(value string) []byte {
 	return protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), value)
 }
 
+// encodeInteger encodes an Int that is not negative.
 func encodeInteger(value int) []byte {
-	if value == 0 {
-		return nil
-	}
+	//nolint:gosec // ports and statuses
 	return protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(value))
 }
 

@@ -119,6 +119,7 @@ func TestExitBlocksUntilTheClientHasReadEverything(t *testing.T) {
 	reader := bufio.NewReader(connection)
 	response, err := http.ReadResponse(reader, nil)
 	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
 
 	require.Equal(t, 1, b.openSockets(t), "the plugin's call is still open")
 	_, err = io.Copy(io.Discard, response.Body)
@@ -189,14 +190,19 @@ plugins:
 	got := b.send(t, http.MethodGet, "/", "",
 		"Do-Rewrite: share:note=from rewrite; proxy",
 		"Do: shared:note; proxy",
-		"Do-Response: upstream_status; upstream_header:x-upstream; upstream_body; answer_source; answer_status; answer_header:x-upstream; set_status:203; proxy",
+		"Do-Response: upstream_status; upstream_header:x-upstream; upstream_headers; upstream_body; answer_headers; answer_source; answer_status; answer_header:x-upstream; set_status:203; proxy",
 	)
 	require.Equal(t, http.StatusNonAuthoritativeInfo, got.StatusCode)
 	require.Equal(t, "from upstream", got.body)
+	list := results(t, got.Header.Get("X-Results"))
+	for _, name := range []string{"upstream_headers", "answer_headers"} {
+		require.Equal(t, []any{"yes"}, list[name].(map[string]any)["x-upstream"])
+		delete(list, name)
+	}
 	require.Equal(t, map[string]any{
 		"upstream_status": 202.0, "upstream_header:x-upstream": "yes", "upstream_body": "from upstream",
 		"answer_source": "service", "answer_status": 202.0, "answer_header:x-upstream": "yes", "set_status:203": nil,
-	}, results(t, got.Header.Get("X-Results")))
+	}, list)
 	require.Equal(t, map[string]any{
 		"status": 203.0, "do": "shared:note; proxy", "note": "from rewrite",
 	}, lastLine(t, logFile))

@@ -71,6 +71,19 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestSocketThatAKilledHostLeftDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	b := setup(t, oneRoute, noUpstream(t), func(o *kongtest.Options) {
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(o.Prefix, "tester.socket"), Net: "unix"})
+		require.NoError(t, err)
+		left.SetUnlinkOnClose(false)
+		// Not closed before the end: a plugin of that host that still runs must not be taken for the new one.
+		t.Cleanup(func() { _ = left.Close() })
+	})
+
+	require.Equal(t, "hello", b.do(t, http.MethodGet, "/", "", "label")["label"])
+}
+
 func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	scripts := t.TempDir()

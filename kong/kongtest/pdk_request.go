@@ -207,6 +207,7 @@ func (x *exchange) askService() ([]byte, error) {
 	if err != nil {
 		port = map[string]int{"http": 80, "https": 443}[s.URL.Scheme]
 	}
+	//nolint:gosec // the configuration's reader keeps all of these below 2^31
 	return encodeMessage(&kong_plugin_protocol.Service{
 		Id: "services:" + s.Name, Name: s.Name, Retries: int32(s.Retries), Protocol: s.URL.Scheme,
 		Host: s.URL.Hostname(), Port: int32(port), Path: s.URL.EscapedPath(),

@@ -64,19 +64,20 @@ func TestPluginReadsTheRequest(t *testing.T) {
 		"var:request":                  {path: "/a?b", want: "POST /a?b HTTP/1.1"},
 		"var:request_method":           {want: "POST"},
 		"var:request_uri":              {path: "/a/../b?c=d", want: "/a/../b?c=d"},
+		"var:is_args":                  {path: "/?c=d", want: "?"},
+		"var:http_host":                {headers: []string{"Host: A.test:1"}, want: "A.test:1"},
+		"var:http_cookie":              {headers: []string{"Cookie: a=1", "Cookie: b=2"}, want: "a=1; b=2"},
+		"var:upstream_uri":             {path: "/a%20b", want: "/base/a%20b"},
 		"var:args":                     {path: "/?c=d", want: "c=d"},
 		"var:http_x_two":               {headers: []string{"X-Two: a", "X-Two: b"}, want: "a, b"},
 		"var:arg_c":                    {path: "/?c=%20", want: "%20"},
 		"var:cookie_c":                 {headers: []string{"Cookie: a=1; c=2"}, want: "2"},
 		"var:remote_addr":              {want: "127.0.0.1"},
 		"var:host":                     {headers: []string{"Host: A.test:1"}, want: "a.test"},
-		"var:upstream_uri":             {path: "/a b", want: nil},
 		"var:unknown":                  {want: ""},
 		"var:plurabase":                {path: "/p?q", headers: []string{"Authorization: Bearer t"}, want: "POST /p?q Bearer t"},
 		"shared:none":                  {want: nil},
 		"config":                       {want: map[string]any{"label": "hello", "log_file": "", "number": 3.0, "list": nil}},
-		"route":                        {want: nil},
-		"service":                      {want: nil},
 		"log:a line":                   {want: nil},
 		"share:k=v; shared:k":          {want: "v"},
 		"share_flag:k=1; shared:k":     {want: nil},
@@ -84,9 +85,6 @@ func TestPluginReadsTheRequest(t *testing.T) {
 		"set_method:PUT; method":       {want: "PUT"},
 		"set_header:X-A=b; header:x-a": {want: "b"},
 	}
-	delete(tests, "var:upstream_uri")
-	delete(tests, "route")
-	delete(tests, "service")
 	for commands, test := range tests {
 		t.Run(commands, func(t *testing.T) {
 			t.Parallel()

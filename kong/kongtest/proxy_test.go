@@ -121,8 +121,10 @@ func TestLargeBodyReachesPluginAndUpstream(t *testing.T) {
 	b := setup(t, oneRoute, echo)
 	body := strings.Repeat("large ", 100_000)
 
-	got := b.through(t, http.MethodPut, "/", body, "Do: method; proxy")
-	require.Equal(t, body, got.Body)
+	for _, commands := range []string{"method", "body_size"} {
+		require.Equal(t, body, b.through(t, http.MethodPut, "/", body, "Do: "+commands+"; proxy").Body, commands)
+	}
+	require.Equal(t, "new", b.through(t, http.MethodPut, "/", body, "Do: body_size; set_body:new; proxy").Body)
 	response := b.send(t, http.MethodPut, "/", body, "Do: body_dir:"+b.prefix+"; proxy")
 	require.Nil(t, results(t, response.Header.Get("X-Results"))["body_dir:"+b.prefix], "nobody asked for it")
 }
@@ -293,6 +295,7 @@ func TestWebSocketIsProxied(t *testing.T) {
 	reader := bufio.NewReader(connection)
 	response, err := http.ReadResponse(reader, nil)
 	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
 	require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
 	_, err = io.WriteString(connection, "hello\n")
 	require.NoError(t, err)

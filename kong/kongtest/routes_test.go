@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,24 @@ services:
 	}
 }
 
+func TestWrongConfigurationOfBuiltInPluginIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t, oneRoute, noUpstream(t))
+
+	for plugin, want := range map[string]string{
+		"{name: cors, config: {origin: [a]}}":                             `unknown field "origin"`,
+		"{name: cors, config: {origins: ['(']}}":                          "read an origin",
+		"{name: request-termination, config: {status_code: 600}}":         "status_code must be from 100 to 599",
+		"{name: request-termination, config: {message: a, body: b}}":      "message cannot be used",
+		"{name: request-termination, config: {content_type: text/plain}}": "content_type requires a body",
+		"{name: request-termination, config: {echo: true}}":               `unknown field "echo"`,
+		"{name: cors, config: {max_age: nothing}}":                        "route everything: plugin cors, line 9",
+	} {
+		config := strings.ReplaceAll(oneRoute, "paths: [/]", "paths: [/]\n        plugins: ["+plugin+"]")
+		require.ErrorContains(t, b.Reload(parse(t, b, config)), want, plugin)
+	}
+}
+
 func TestAbsoluteTargetIsReadAsItsPath(t *testing.T) {
 	t.Parallel()
 	b := setup(t, oneRoute, noUpstream(t))
@@ -93,6 +112,7 @@ func TestAbsoluteTargetIsReadAsItsPath(t *testing.T) {
 	require.NoError(t, err)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"path_with_query": "/a?b", "host": "h.test"}, results(t, string(body)))

@@ -73,7 +73,7 @@ func majorOf(dir string) string { return filepath.Base(filepath.Dir(dir)) }
 
 // reportedMajor reads 15 out of `postgres (PostgreSQL) 15.18 (Debian …)`.
 func reportedMajor(dir string) string {
-	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output()
+	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output() //nolint:noctx // it prints one line and ends
 	fields := strings.Fields(string(out))
 	if err != nil || len(fields) < 3 {
 		return ""

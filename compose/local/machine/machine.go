@@ -99,7 +99,7 @@ func (m *Machine) prepareDocker(ctx context.Context, options Options) error {
 	})
 }
 
-// DebianImage, as Options.PostgresImage, asks for the small image that is made here from Debian's packages.
+// DebianImage as Options.PostgresImage asks for the small image that is made here from Debian's packages.
 const DebianImage = "debian"
 
 // ensurePostgresImage decides on the image of the projects' databases: the wanted one; where none is named, upstream's, if

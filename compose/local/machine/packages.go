@@ -79,7 +79,7 @@ func missingPackages() []string {
 }
 
 func aptGet(ctx context.Context, arguments ...string) error {
-	command := exec.CommandContext(ctx, "apt-get", append([]string{"--quiet=2"}, arguments...)...) //nolint:gosec // the arguments are this file's own
+	command := exec.CommandContext(ctx, "apt-get", append([]string{"--quiet=2"}, arguments...)...)
 	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	return run(command)
 }

@@ -73,7 +73,7 @@ func Start(ctx context.Context, options Options) (*Platform, error) {
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return nil, errors.Join(err, p.Close())
+			return nil, errors.Join(err, p.Close()) //nolint:contextcheck // ending takes a time of its own
 		}
 	}
 	return p, nil

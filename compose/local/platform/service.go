@@ -63,7 +63,7 @@ func startService(logs string, log *slog.Logger, name, program string, arguments
 }
 
 func (s *service) start() (*child.Process, error) {
-	command := exec.Command(s.program, s.arguments...) //nolint:gosec,noctx // the programs are named in this package; stop ends them
+	command := exec.Command(s.program, s.arguments...) //nolint:noctx // it outlives whoever asked; stop ends it
 	command.Env = s.environment
 	command.Stdout, command.Stderr = io.Writer(s.output), s.output
 	process, err := child.Start(command, syscall.SIGTERM)

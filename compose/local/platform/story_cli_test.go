@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
 )
 
@@ -81,6 +82,9 @@ func (s *story) sweep() {
 	for _, one := range networks {
 		require.NoError(s.t, s.docker.NetworkRemove(ctx, one.ID))
 	}
-	volumes, err := s.docker.VolumesPrune(ctx, filters.NewArgs(filters.Arg("label", "io.plurabase.target="+s.target), filters.Arg("all", "true")))
-	require.NoError(s.t, err, "%v", volumes)
+	volumes, err := s.docker.VolumeList(ctx, volume.ListOptions{Filters: mine})
+	require.NoError(s.t, err)
+	for _, one := range volumes.Volumes {
+		require.NoError(s.t, s.docker.VolumeRemove(ctx, one.Name, true))
+	}
 }

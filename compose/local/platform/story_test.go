@@ -141,10 +141,14 @@ func startStory(t *testing.T) *story {
 	t.Cleanup(func() { _ = docker.Close() })
 
 	s := &story{t: t, docker: docker, target: "story-" + strings.ToLower(uuid.NewString()[:8]), began: time.Now()}
+	folder := s.folder()
+	log, err := os.Create(filepath.Join(folder, "gateway.log"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = log.Close() })
 	s.platform, err = platform.Start(t.Context(), platform.Options{
-		Machine: m, Root: root, Dir: s.folder(), Listen: "127.0.0.1:0",
+		Machine: m, Root: root, Dir: folder, Listen: "127.0.0.1:0",
 		Target: s.target, Provisioner: map[string]string{"PLURABASE_RESYNC": "1s", "PLURABASE_LEASE": "4s"},
-		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelError})),
+		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -146,7 +146,7 @@ func (s Settings) retryDelay(failures int) time.Duration {
 	if delay > s.RetryMax || delay <= 0 {
 		delay = s.RetryMax
 	}
-	return delay - rand.N(delay/5+1)
+	return delay - rand.N(delay/5+1) //nolint:gosec // a jitter is no secret
 }
 
 // signal wakes everybody who waits for it. The nil signal is never sent.

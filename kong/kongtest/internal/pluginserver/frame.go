@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// maxFrame is the largest frame that is read, in bytes. Kong has no such limit; a plugin that asks for more than this is
+// maxFrame is the largest frame, in bytes. Kong has no such limit; a plugin that asks for more than this is
 // broken, and should not take the host's memory with it.
 const maxFrame = 256 << 20
 
@@ -51,7 +51,10 @@ func (c *conn) writeFrame(frame []byte) error {
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return fmt.Errorf("set the deadline: %w", err)
 	}
-	message := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(frame)), uint32(len(frame)))
+	if len(frame) > maxFrame {
+		return fmt.Errorf("a frame of %d bytes is more than %d", len(frame), maxFrame)
+	}
+	message := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(frame)), uint32(len(frame))) //nolint:gosec // checked above
 	if _, err := c.Write(append(message, frame...)); err != nil {
 		return fmt.Errorf("write to the plugin: %w", err)
 	}

@@ -52,6 +52,10 @@ type child struct {
 // start starts the process and the goroutine that starts it again whenever it has died.
 func (p *process) start() error {
 	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
+	// A host that was killed leaves the socket behind, and it must not be taken for the new one.
+	if err := p.removeSocket(); err != nil {
+		return err
+	}
 	c, err := p.spawn()
 	if err != nil {
 		return err
@@ -63,7 +67,7 @@ func (p *process) start() error {
 
 // spawn runs the executable once.
 func (p *process) spawn() (*child, error) {
-	//nolint:gosec,noctx // the executable is the one that the options name; supervise ends it
+	//nolint:noctx // supervise ends it
 	command := exec.Command(p.executable, "-kong-prefix", p.prefix)
 	command.Env = p.environment
 	output := &lineWriter{line: func(line string) { p.logger.Info(line) }}
@@ -198,6 +202,10 @@ func (p *process) close() error {
 	defer p.changing.Unlock()
 	close(p.stop)
 	<-p.stopped
+	return p.removeSocket()
+}
+
+func (p *process) removeSocket() error {
 	if err := os.Remove(p.socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the plugin's socket: %w", err)
 	}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -87,15 +88,8 @@ func unescape(text string) (char byte, ok bool) {
 	if len(text) < 3 || text[0] != '%' {
 		return 0, false
 	}
-	high, low := hexValue(text[1]), hexValue(text[2])
-	if high < 0 || low < 0 {
-		return 0, false
-	}
-	return byte(high<<4 | low), true
-}
-
-func hexValue(digit byte) int {
-	return strings.IndexByte(upperHex, strings.ToUpper(string(digit))[0])
+	value, err := strconv.ParseUint(text[1:3], 16, 8)
+	return byte(value), err == nil
 }
 
 // Escape makes a path fit to be sent: what may not stand in a request line is escaped, and "%" is left as it is.

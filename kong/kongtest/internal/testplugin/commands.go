@@ -42,6 +42,7 @@ var commands = map[string]command{
 	"forwarded_port":   func(k *pdk.PDK, _ Config, _ string) (any, error) { return k.Request.GetForwardedPort() },
 	"http_version":     func(k *pdk.PDK, _ Config, _ string) (any, error) { return k.Request.GetHttpVersion() },
 	"body":             body,
+	"body_size":        bodySize,
 	"body_dir":         bodyDirectory,
 
 	"ip":           func(k *pdk.PDK, _ Config, _ string) (any, error) { return k.Client.GetIp() },
@@ -106,6 +107,11 @@ func hang(_ *pdk.PDK, _ Config, path string) (any, error) {
 func body(kong *pdk.PDK, _ Config, _ string) (any, error) {
 	data, err := kong.Request.GetRawBody()
 	return string(data), err
+}
+
+func bodySize(kong *pdk.PDK, _ Config, _ string) (any, error) {
+	data, err := kong.Request.GetRawBody()
+	return len(data), err
 }
 
 // bodyDirectory lists the directory in which the host keeps large bodies.

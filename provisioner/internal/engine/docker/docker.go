@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -105,7 +106,7 @@ func (e *Engine) networks(ctx context.Context, question engine.Question) ([]engi
 		}
 		for _, summary := range list {
 			inspected, err := e.client.NetworkInspect(ctx, summary.ID, network.InspectOptions{}) // the list tells no members
-			if client.IsErrNotFound(err) {
+			if errdefs.IsNotFound(err) {
 				continue
 			}
 			if err != nil {
@@ -143,7 +144,7 @@ func (e *Engine) images(ctx context.Context, names []string) (map[string]bool, e
 	present := make(map[string]bool, len(names))
 	for _, name := range names {
 		_, err := e.client.ImageInspect(ctx, name)
-		if err != nil && !client.IsErrNotFound(err) {
+		if err != nil && !errdefs.IsNotFound(err) {
 			return nil, err
 		}
 		present[name] = err == nil
