@@ -71,7 +71,10 @@ func (b *builder) removeContainers() {
 		if cause == "" {
 			continue
 		}
-		step := Step{Kind: RemoveContainer, Subject: b.part(container.Name), Object: container.Name, Cause: cause}
+		step := Step{
+			Kind: RemoveContainer, Subject: b.part(container.Name), Object: container.Name, Cause: cause,
+			After: b.pullImage(b.want.Service(container.Labels[stack.LabelService])),
+		}
 		if container.Runs() {
 			stop := step
 			stop.Kind = StopContainer
@@ -79,6 +82,19 @@ func (b *builder) removeContainers() {
 		}
 		b.add(step)
 	}
+}
+
+// pullImage plans to get a service's image where the engine lacks it. It comes before anything that the service has is
+// taken away: an image that cannot be had costs nothing.
+func (b *builder) pullImage(service stack.Service) []string {
+	if service.Image == "" || b.seen.Images[service.Image] {
+		return nil
+	}
+	step := Step{Kind: PullImage, Subject: service.Name, Object: service.Image, Cause: "the engine does not have " + service.Image}
+	if planned := b.planned(step.Name()); len(planned) > 0 {
+		return planned
+	}
+	return []string{b.add(step)}
 }
 
 // misfit says why a container cannot stay, and nothing when it can.
@@ -239,12 +255,7 @@ func (b *builder) beforeCreate(service stack.Service) []string {
 	for _, mount := range service.Mounts {
 		after = append(after, b.planned(string(CreateVolume)+":"+b.part(mount.Volume))...)
 	}
-	if !b.seen.Images[service.Image] {
-		after = append(after, b.add(Step{
-			Kind: PullImage, Subject: service.Name, Object: service.Image, Cause: "the engine does not have " + service.Image,
-		}))
-	}
-	return after
+	return append(after, b.pullImage(service)...)
 }
 
 // configureDatabase plans the setup unless the database says that it was done, and with the same passwords.

@@ -145,6 +145,17 @@ func TestPlans(t *testing.T) {
 			create-container:auth after remove-container:auth: the service has no container
 			start-container:auth after create-container:auth: the service does not run
 			wait-healthy:auth after start-container:auth: the service is not healthy yet`},
+		{name: "a service gets an image that has to be pulled", want: active(), seen: func() engine.Observed {
+			seen := change("auth", func(c *engine.Container) { c.Labels[stack.LabelConfigHash] = "old" })
+			seen.Images = nil
+			return seen
+		}(), plan: `
+			pull-image:auth: the engine does not have postgres:17
+			stop-container:auth after pull-image:auth: its configuration has changed
+			remove-container:auth after stop-container:auth: its configuration has changed
+			create-container:auth after remove-container:auth, pull-image:auth: the service has no container
+			start-container:auth after create-container:auth: the service does not run
+			wait-healthy:auth after start-container:auth: the service is not healthy yet`},
 		{name: "a restart was asked for after a container was made", want: active(), seen: change("auth", func(c *engine.Container) {
 			c.Labels[stack.LabelGeneration] = "2"
 		}), plan: `
