@@ -24,8 +24,8 @@ import (
 // settings are the plugin's environment variables.
 type settings struct {
 	store.Settings
-	JWTSecret string `env:"PLURABASE_JWT_SECRET,required,notEmpty"` // of the platform's own GoTrue
-	CryptoKey string `env:"PG_META_CRYPTO_KEY,required,notEmpty"`   // postgres-meta's own CRYPTO_KEY
+	Identity  identity.Settings
+	CryptoKey string `env:"PG_META_CRYPTO_KEY,required,notEmpty"` // postgres-meta's own CRYPTO_KEY
 }
 
 var printRoutes = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
@@ -62,7 +62,7 @@ func prepare() error {
 		return err
 	}
 	gate = &pgmeta.Gate{
-		Authenticator: identity.New(opened, s.JWTSecret, time.Now),
+		Authenticator: identity.New(opened, s.Identity, time.Now),
 		Projects:      opened,
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
 		CryptoKey:     s.CryptoKey,

@@ -70,7 +70,7 @@ func prepare() error {
 	answer = api.New(api.Dependencies{
 		Settings:      s.api(),
 		Store:         opened,
-		Authenticator: identity.New(opened, s.JWTSecret, time.Now),
+		Authenticator: identity.New(opened, s.Identity, time.Now),
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
 		Log:           log,
 	})

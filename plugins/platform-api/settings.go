@@ -2,13 +2,14 @@ package main
 
 import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/store"
 )
 
 // settings are the plugin's environment variables.
 type settings struct {
 	store.Settings
-	JWTSecret     string `env:"PLURABASE_JWT_SECRET,required,notEmpty"` // of the platform's own GoTrue
+	Identity      identity.Settings
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`

@@ -46,7 +46,7 @@ func setup(t *testing.T) *bundle {
 			PublicURL: "http://localhost:8000", ProjectDomain: "localhost:8000", DatabaseHost: "localhost",
 		},
 		Store:         opened,
-		Authenticator: identity.New(opened, jwtSecret, storetest.Clock),
+		Authenticator: identity.New(opened, identity.Settings{JWTSecret: jwtSecret}, storetest.Clock),
 		Tokens:        pgmeta.NewTokens(storetest.MasterKey(t), storetest.Random(), storetest.Clock),
 		Log:           slog.New(slog.NewTextHandler(logged, nil)),
 		Now:           storetest.Clock,
@@ -248,7 +248,7 @@ func TestADatabaseThatCannotBeReachedIsA503WithoutItsAddress(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(closed.Close)
-	b.authenticator = identity.New(closed, jwtSecret, storetest.Clock)
+	b.authenticator = identity.New(closed, identity.Settings{JWTSecret: jwtSecret}, storetest.Clock)
 	recorder := b.raw(session(t, ada, "ada@example.com"), http.MethodGet, "/platform/profile", "")
 	require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 	require.NotContains(t, recorder.Body.String()+b.logged.String(), "hush")

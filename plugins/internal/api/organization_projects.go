@@ -50,7 +50,7 @@ func (a *API) listOrganizationProjects(ctx context.Context, c *call, in *organiz
 			filter.Statuses = append(filter.Statuses, store.Status(status))
 		}
 	}
-	page, err := a.store.Projects(ctx, c.profile.ID, filter)
+	page, err := a.store.Projects(ctx, c.Profile.ID, filter)
 	if err != nil {
 		return OrganizationProjectsResponse{}, err
 	}

@@ -71,7 +71,7 @@ func (a *API) registerOrganizations() {
 }
 
 func (a *API) listOrganizations(ctx context.Context, c *call, _ *none) ([]OrganizationResponse, error) {
-	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
 	if err != nil {
 		return nil, err
 	}

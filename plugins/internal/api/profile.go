@@ -54,7 +54,7 @@ func (a *API) registerProfile() {
 
 // getProfile answers with the profile that authentication found or made.
 func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, error) {
-	p := c.profile
+	p := c.Profile
 	return ProfileResponse{
 		ID: p.ID, GotrueID: p.GotrueID, PrimaryEmail: p.PrimaryEmail, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, Mobile: p.Mobile,
@@ -63,7 +63,7 @@ func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, 
 }
 
 func (a *API) getPermissions(ctx context.Context, c *call, _ *none) ([]AccessControlPermission, error) {
-	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
 	if err != nil {
 		return nil, err
 	}

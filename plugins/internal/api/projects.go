@@ -161,7 +161,7 @@ func (a *API) registerProjects() {
 }
 
 func (a *API) listProjects(ctx context.Context, c *call, in *projectPage) (ListProjectsResponse, error) {
-	page, err := a.store.Projects(ctx, c.profile.ID, in.filter())
+	page, err := a.store.Projects(ctx, c.Profile.ID, in.filter())
 	if err != nil {
 		return ListProjectsResponse{}, err
 	}

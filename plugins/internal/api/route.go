@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
 )
@@ -32,8 +33,8 @@ type route struct {
 
 // call is a request that was let in: who makes it, and on what.
 type call struct {
-	profile store.Profile
-	actor   store.Actor
+	identity.Caller
+	actor store.Actor
 	// membership is set on routes whose permission is of an organization.
 	membership store.Membership
 	// project is set on routes whose permission is of a project.
@@ -148,13 +149,12 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 		return nil
 	}
 	ctx := request.Context()
-	profile, err := a.authenticator.Authenticate(ctx, request.Header.Get("Authorization"))
-	if err != nil {
+	var err error
+	if c.Caller, err = a.authenticator.Authenticate(ctx, request.Header.Get("Authorization")); err != nil {
 		return err
 	}
-	c.profile = profile
 	if request.Method != http.MethodGet && request.Method != http.MethodHead {
-		if c.actor, err = actorOf(request, profile); err != nil {
+		if c.actor, err = actorOf(request, c.Profile); err != nil {
 			return err
 		}
 	}
@@ -170,7 +170,7 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 
 // enterOrganization checks the caller's role: 404 for those who are not members, 403 for members without the right.
 func (a *API) enterOrganization(ctx context.Context, c *call, permission access.Permission, slug store.Slug) error {
-	membership, err := a.store.MembershipBySlug(ctx, c.profile.ID, slug)
+	membership, err := a.store.MembershipBySlug(ctx, c.Profile.ID, slug)
 	if err != nil {
 		return problem.OrNotFound(err, "Organization not found")
 	}
@@ -186,7 +186,7 @@ func (a *API) enterProject(ctx context.Context, c *call, permission access.Permi
 	if !ok {
 		return problem.NotFound("Project not found")
 	}
-	project, err := a.store.ProjectByRef(ctx, c.profile.ID, ref)
+	project, err := a.store.ProjectByRef(ctx, c.Profile.ID, ref)
 	if err != nil {
 		return problem.OrNotFound(err, "Project not found")
 	}

@@ -49,7 +49,7 @@ func claims(changes jwt.MapClaims) jwt.MapClaims {
 
 func TestOnlyGoodTokensSayWhoSomebodyIs(t *testing.T) {
 	t.Parallel()
-	authenticator := identity.New(profiles{}, secret, func() time.Time { return now })
+	authenticator := identity.New(profiles{}, identity.Settings{JWTSecret: secret}, func() time.Time { return now })
 	signed := func(method jwt.SigningMethod, key any, changes jwt.MapClaims) string {
 		token, err := jwt.NewWithClaims(method, claims(changes)).SignedString(key)
 		require.NoError(t, err)
@@ -84,19 +84,19 @@ func TestOnlyGoodTokensSayWhoSomebodyIs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			profile, err := authenticator.Authenticate(t.Context(), test.authorization)
+			caller, err := authenticator.Authenticate(t.Context(), test.authorization)
 			if !test.good {
 				require.ErrorIs(t, err, identity.ErrUnauthenticated)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, user, profile.GotrueID)
+			require.Equal(t, user, caller.Profile.GotrueID)
 		})
 	}
 }
 
 func FuzzAuthenticate(f *testing.F) {
-	authenticator := identity.New(profiles{}, secret, func() time.Time { return now })
+	authenticator := identity.New(profiles{}, identity.Settings{JWTSecret: secret}, func() time.Time { return now })
 	f.Add("Bearer eyJhbGciOiJub25lIn0.e30.")
 	f.Add("Bearer " + good[:43])
 	f.Fuzz(func(t *testing.T, authorization string) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
 )
@@ -46,7 +47,7 @@ func Routes() []string {
 
 // Authenticator finds out who sends a request.
 type Authenticator interface {
-	Authenticate(ctx context.Context, authorization string) (store.Profile, error)
+	Authenticate(ctx context.Context, authorization string) (identity.Caller, error)
 }
 
 // Projects is what the gate needs of the store.
@@ -81,11 +82,11 @@ type Upstream struct {
 // database to fall back to: a request goes to the project that it names, or nowhere.
 func (g *Gate) Admit(ctx context.Context, r Request) (Upstream, error) {
 	ref, endpoint, _ := strings.Cut(strings.TrimPrefix(r.Path, PathPrefix), "/")
-	profile, err := g.Authenticator.Authenticate(ctx, r.Authorization)
+	caller, err := g.Authenticator.Authenticate(ctx, r.Authorization)
 	if err != nil {
 		return Upstream{}, err
 	}
-	project, err := g.project(ctx, profile, ref)
+	project, err := g.project(ctx, caller.Profile, ref)
 	if err != nil {
 		return Upstream{}, err
 	}

@@ -17,12 +17,12 @@ import (
 // people signs in whoever says who they are.
 type people struct{}
 
-func (people) Authenticate(_ context.Context, authorization string) (store.Profile, error) {
+func (people) Authenticate(_ context.Context, authorization string) (identity.Caller, error) {
 	ids := map[string]int64{"owner": 1, "reader": 2, "stranger": 3}
 	if id, ok := ids[authorization]; ok {
-		return store.Profile{ID: id}, nil
+		return identity.Caller{Profile: store.Profile{ID: id}}, nil
 	}
-	return store.Profile{}, identity.ErrUnauthenticated
+	return identity.Caller{}, identity.ErrUnauthenticated
 }
 
 // projects holds one running and one paused project.
