@@ -28,6 +28,9 @@ type settings struct {
 	CryptoKey string `env:"PG_META_CRYPTO_KEY,required,notEmpty"` // postgres-meta's own CRYPTO_KEY
 }
 
+// Check names the settings that are wrong.
+func (s settings) Check() error { return s.Identity.Check() }
+
 var printRoutes = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
 
 // Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.

@@ -18,3 +18,6 @@ type settings struct {
 func (s settings) api() api.Settings {
 	return api.Settings{PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost}
 }
+
+// Check names the settings that are wrong.
+func (s settings) Check() error { return s.Identity.Check() }
