@@ -35,8 +35,9 @@ var printRoutes = flag.Bool("routes", false, "Print every route with its permiss
 
 // Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
 var (
-	log  = gateway.NewLog()
-	gate *pgmeta.Gate
+	log      = gateway.NewLog()
+	failures = identity.NewFailures(time.Now)
+	gate     *pgmeta.Gate
 )
 
 // Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
@@ -44,7 +45,7 @@ var (
 type Config struct{}
 
 // Access lets the request through to postgres-meta, or refuses it.
-func (*Config) Access(kong *pdk.PDK) { gateway.Admit(kong, log, gate) }
+func (*Config) Access(kong *pdk.PDK) { gateway.Admit(kong, log, failures, gate) }
 
 func main() {
 	flag.Parse()
