@@ -82,9 +82,11 @@ func New(dependencies Dependencies) *API {
 		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
 	})
 	a.registerAccessTokens()
+	a.registerMembers()
 	a.registerOrganizations()
 	a.registerProfile()
 	a.registerProjects()
+	a.registerRoles()
 	a.registerManagement()
 	return a
 }

@@ -65,8 +65,8 @@ func (a *API) registerOrganizations() {
 		summary: "Delete an organization without projects",
 	}, a.deleteOrganization)
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "projects"),
-		summary: "The organization's projects",
+		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "organizations"),
+		summary: "The organization's projects that you may see",
 	}, a.listOrganizationProjects)
 }
 
@@ -98,6 +98,7 @@ func (a *API) deleteOrganization(ctx context.Context, c *call, _ *slugPath) (Org
 func organizationOf(m store.Membership) OrganizationResponse {
 	return OrganizationResponse{
 		ID: m.ID, Slug: string(m.Slug), Name: m.Name, BillingEmail: m.BillingEmail,
-		IsOwner: m.Role == store.RoleOwner, OptInTags: []string{}, Plan: selfHostedPlan,
+		IsOwner: m.Role == store.RoleOwner, OptInTags: m.OptInTags, Plan: selfHostedPlan,
+		OrganizationRequiresMFA: m.MFARequired,
 	}
 }

@@ -161,7 +161,9 @@ func (a *API) registerProjects() {
 }
 
 func (a *API) listProjects(ctx context.Context, c *call, in *projectPage) (ListProjectsResponse, error) {
-	page, err := a.store.Projects(ctx, c.Profile.ID, in.filter())
+	filter := in.filter()
+	filter.WithoutMFA = !access.HasSecondFactor(c.Caller)
+	page, err := a.store.Projects(ctx, c.Profile.ID, filter)
 	if err != nil {
 		return ListProjectsResponse{}, err
 	}
@@ -211,10 +213,10 @@ func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailR
 // connectionToken returns what Studio is to send back with its queries, nil while there is no database to query.
 func (a *API) connectionToken(p store.ProjectAccess) (*string, error) {
 	running := p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy
-	if !running || p.DBHost == nil || !access.Allows(p.Role, access.TenantSQLQuery, "*") {
+	if !running || p.DBHost == nil || !access.AllowsInProject(p, access.TenantSQLQuery, "*") {
 		return nil, nil
 	}
-	token, err := a.tokens.Seal(p.Ref, pgmeta.ModeOf(p.Role))
+	token, err := a.tokens.Seal(p.Ref, pgmeta.ModeOf(p))
 	return &token, err
 }
 

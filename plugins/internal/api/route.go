@@ -97,7 +97,7 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 func (a *API) run(ctx context.Context, r route, input any, handler func(*call) (any, error)) (any, error) {
 	c := ctx.Value(callKey{}).(*call)
 	if named, ok := input.(namesOrganization); ok {
-		if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug()); err != nil {
+		if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug(), false); err != nil {
 			return nil, err
 		}
 	}
@@ -112,6 +112,8 @@ func checkRoute[I any](r route) {
 		panic(fmt.Sprintf("route %s %s has no permission", r.method, r.path))
 	case r.permission.OfOrganization() && inPath == named:
 		panic(fmt.Sprintf("route %s %s: the organization has to be named by the path or by the body", r.method, r.path))
+	case r.permission.Oneself() != "" && !strings.Contains(r.path, "{"+r.permission.Oneself()+"}"):
+		panic(fmt.Sprintf("route %s %s: the path names no member", r.method, r.path))
 	case r.permission.OfProject() && !strings.Contains(r.path, "{ref}"):
 		panic(fmt.Sprintf("route %s %s: the path names no project", r.method, r.path))
 	}
@@ -162,19 +164,24 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 	case r.permission.OfProject():
 		return a.enterProject(ctx, c, r.permission, request.PathValue("ref"))
 	case r.permission.OfOrganization() && strings.Contains(r.path, "{slug}"):
-		return a.enterOrganization(ctx, c, r.permission, store.Slug(request.PathValue("slug")))
+		oneself := r.permission.Oneself() != "" && request.PathValue(r.permission.Oneself()) == c.Profile.GotrueID
+		return a.enterOrganization(ctx, c, r.permission, store.Slug(request.PathValue("slug")), oneself)
 	default:
 		return nil
 	}
 }
 
 // enterOrganization checks the caller's role: 404 for those who are not members, 403 for members without the right.
-func (a *API) enterOrganization(ctx context.Context, c *call, permission access.Permission, slug store.Slug) error {
+// oneself says that what is done is done to the caller, where the permission makes a difference of it.
+func (a *API) enterOrganization(ctx context.Context, c *call, permission access.Permission, slug store.Slug, oneself bool) error {
 	membership, err := a.store.MembershipBySlug(ctx, c.Profile.ID, slug)
 	if err != nil {
 		return problem.OrNotFound(err, "Organization not found")
 	}
-	if !access.Allows(membership.Role, permission.Action(), permission.Resource()) {
+	if membership.MFARequired && !access.HasSecondFactor(c.Caller) {
+		return problem.SecondFactorMissing()
+	}
+	if !oneself && !access.Allows(membership.Roles, permission.Action(), permission.Resource()) {
 		return problem.Forbidden(permission)
 	}
 	c.membership = membership
@@ -190,7 +197,10 @@ func (a *API) enterProject(ctx context.Context, c *call, permission access.Permi
 	if err != nil {
 		return problem.OrNotFound(err, "Project not found")
 	}
-	if !access.Allows(project.Role, permission.Action(), permission.Resource()) {
+	if project.MFARequired && !access.HasSecondFactor(c.Caller) {
+		return problem.SecondFactorMissing()
+	}
+	if !access.AllowsInProject(project, permission.Action(), permission.Resource()) {
 		return problem.Forbidden(permission)
 	}
 	c.project = project
