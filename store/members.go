@@ -75,9 +75,6 @@ func (s *Store) UnassignRole(ctx context.Context, change MemberChange, id RoleID
 		case roles.Role == id.Base():
 			roles.Role = 0
 		}
-		if len(roles.IDs()) == 0 {
-			return Roles{}, &ConflictError{"This is the member's only role. Remove the member instead."}
-		}
 		return roles, nil
 	})
 }
@@ -123,6 +120,9 @@ func (s *Store) changeMember(ctx context.Context, change MemberChange, doing str
 		}
 		if err := change.Permit(member.beyond(roles), roles.beyond(member.Roles)); err != nil {
 			return struct{}{}, AuditEntry{}, err
+		}
+		if len(roles.IDs()) == 0 {
+			return struct{}{}, AuditEntry{}, &ConflictError{"This is the member's only role. Remove the member instead."}
 		}
 		if err := keepRoles(ctx, tx, change.OrganizationID, member.ProfileID, roles); err != nil {
 			return struct{}{}, AuditEntry{}, err

@@ -28,18 +28,20 @@ type ReachedFreeProjectLimit struct {
 	Username         string `json:"username"`
 }
 
-type memberPath struct {
+// MemberPath names a member of an organization.
+type MemberPath struct {
 	Slug     string `path:"slug"`
 	GotrueID string `path:"gotrue_id" format:"uuid"`
 }
 
-type memberRolePath struct {
-	memberPath
+// MemberRolePath names a role of a member.
+type MemberRolePath struct {
+	MemberPath
 	RoleID int64 `path:"role_id" minimum:"1"`
 }
 
 type assignRoleInput struct {
-	memberPath
+	MemberPath
 	Body struct {
 		RoleID   int64    `json:"role_id" minimum:"1" maximum:"4" doc:"A base role."`
 		Projects []string `json:"role_scoped_projects,omitempty" maxItems:"1000" doc:"Refs. Absent or empty: the whole organization."`
@@ -47,7 +49,7 @@ type assignRoleInput struct {
 }
 
 type updateRoleInput struct {
-	memberRolePath
+	MemberRolePath
 	Body struct {
 		Projects []string `json:"role_scoped_projects" minItems:"1" maxItems:"1000" doc:"Refs."`
 	}
@@ -86,7 +88,7 @@ func (a *API) registerMembers() {
 	}, a.unassignRole)
 }
 
-func (a *API) listMembers(ctx context.Context, c *call, _ *slugPath) ([]Member, error) {
+func (a *API) listMembers(ctx context.Context, c *call, _ *SlugPath) ([]Member, error) {
 	members, err := a.store.Members(ctx, c.membership.ID)
 	if err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func (a *API) listMembers(ctx context.Context, c *call, _ *slugPath) ([]Member, 
 	return list, nil
 }
 
-func (a *API) listReachedFreeProjectLimit(context.Context, *call, *slugPath) ([]ReachedFreeProjectLimit, error) {
+func (a *API) listReachedFreeProjectLimit(context.Context, *call, *SlugPath) ([]ReachedFreeProjectLimit, error) {
 	return []ReachedFreeProjectLimit{}, nil
 }
 
@@ -122,11 +124,11 @@ func (a *API) updateRole(ctx context.Context, c *call, in *updateRoleInput) erro
 	return memberProblem(a.store.SetRoleProjects(ctx, a.memberChange(c, in.GotrueID), id, refs))
 }
 
-func (a *API) unassignRole(ctx context.Context, c *call, in *memberRolePath) error {
+func (a *API) unassignRole(ctx context.Context, c *call, in *MemberRolePath) error {
 	return memberProblem(a.store.UnassignRole(ctx, a.memberChange(c, in.GotrueID), store.RoleID(in.RoleID)))
 }
 
-func (a *API) removeMember(ctx context.Context, c *call, in *memberPath) error {
+func (a *API) removeMember(ctx context.Context, c *call, in *MemberPath) error {
 	change := a.memberChange(c, in.GotrueID)
 	if in.GotrueID == c.Profile.GotrueID {
 		change.Permit = func(_, _ []store.Role) error { return nil } // everybody may leave

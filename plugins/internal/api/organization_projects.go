@@ -37,8 +37,8 @@ type ProjectDatabase struct {
 }
 
 type organizationProjectPage struct {
-	slugPath
-	projectPage
+	SlugPath
+	ProjectPage
 	Statuses string `query:"statuses" doc:"Comma-separated."`
 }
 

@@ -43,7 +43,8 @@ type createOrganizationInput struct {
 	}
 }
 
-type slugPath struct {
+// SlugPath names an organization.
+type SlugPath struct {
 	Slug string `path:"slug"`
 }
 
@@ -87,11 +88,11 @@ func (a *API) createOrganization(ctx context.Context, c *call, in *createOrganiz
 	return organizationOf(made), err
 }
 
-func (a *API) getOrganization(_ context.Context, c *call, _ *slugPath) (OrganizationResponse, error) {
+func (a *API) getOrganization(_ context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
 	return organizationOf(c.membership), nil
 }
 
-func (a *API) deleteOrganization(ctx context.Context, c *call, _ *slugPath) (OrganizationResponse, error) {
+func (a *API) deleteOrganization(ctx context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
 	return organizationOf(c.membership), a.store.DeleteOrganization(ctx, c.actor, c.membership.ID)
 }
 

@@ -111,14 +111,15 @@ type refPath struct {
 	Ref string `path:"ref"`
 }
 
-type projectPage struct {
+// ProjectPage asks for one page of a list of projects.
+type ProjectPage struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Offset int    `query:"offset" minimum:"0"`
 	Search string `query:"search" maxLength:"256"`
 	Sort   string `query:"sort" enum:"name_asc,name_desc,created_asc,created_desc" default:"name_asc"`
 }
 
-func (p projectPage) filter() store.ProjectFilter {
+func (p ProjectPage) filter() store.ProjectFilter {
 	return store.ProjectFilter{Search: p.Search, Order: store.ProjectOrder(p.Sort), Limit: p.Limit, Offset: p.Offset}
 }
 
@@ -160,7 +161,7 @@ func (a *API) registerProjects() {
 	}, a.change(store.OperationRestart))
 }
 
-func (a *API) listProjects(ctx context.Context, c *call, in *projectPage) (ListProjectsResponse, error) {
+func (a *API) listProjects(ctx context.Context, c *call, in *ProjectPage) (ListProjectsResponse, error) {
 	filter := in.filter()
 	filter.WithoutMFA = !access.HasSecondFactor(c.Caller)
 	page, err := a.store.Projects(ctx, c.Profile.ID, filter)

@@ -38,7 +38,7 @@ func (a *API) registerRoles() {
 	}, a.listRoles)
 }
 
-func (a *API) listRoles(ctx context.Context, c *call, _ *slugPath) (OrganizationRoleResponse, error) {
+func (a *API) listRoles(ctx context.Context, c *call, _ *SlugPath) (OrganizationRoleResponse, error) {
 	answer := OrganizationRoleResponse{OrgScopedRoles: []Role{}, ProjectScopedRoles: []Role{}}
 	for role := store.RoleOwner; role <= store.RoleReadOnly; role++ {
 		answer.OrgScopedRoles = append(answer.OrgScopedRoles, Role{

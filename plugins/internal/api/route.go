@@ -107,6 +107,9 @@ func (a *API) run(ctx context.Context, r route, input any, handler func(*call) (
 func checkRoute[I any](r route) {
 	_, named := any(new(I)).(namesOrganization)
 	inPath := strings.Contains(r.path, "{slug}")
+	if field, ok := unreadable(reflect.TypeFor[I]()); ok {
+		panic(fmt.Sprintf("route %s %s: huma reads nothing into %s, for what embeds it is not exported", r.method, r.path, field))
+	}
 	switch {
 	case !r.permission.Declared():
 		panic(fmt.Sprintf("route %s %s has no permission", r.method, r.path))
@@ -117,6 +120,20 @@ func checkRoute[I any](r route) {
 	case r.permission.OfProject() && !strings.Contains(r.path, "{ref}"):
 		panic(fmt.Sprintf("route %s %s: the path names no project", r.method, r.path))
 	}
+}
+
+// unreadable finds a parameter that huma passes over without a word: one in an embedded struct that is not exported.
+func unreadable(input reflect.Type) (string, bool) {
+	for _, field := range reflect.VisibleFields(input) {
+		parameter := field.Tag.Get("path") + field.Tag.Get("query") + field.Tag.Get("header")
+		if parameter == "" || len(field.Index) == 1 {
+			continue
+		}
+		if embedded := input.FieldByIndex(field.Index[:len(field.Index)-1]); !embedded.IsExported() {
+			return field.Name, true
+		}
+	}
+	return "", false
 }
 
 // operationID makes `get-platform-projects-ref` of GET /platform/projects/{ref}.
