@@ -72,6 +72,7 @@ func prepare() error {
 		Settings:      s.api(),
 		Store:         opened,
 		Authenticator: identity.New(opened, s.Identity, time.Now),
+		GoTrue:        s.goTrue(),
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
 		Log:           log,
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
+	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/store"
 )
@@ -13,10 +14,22 @@ type settings struct {
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`
+	// SignUps says who may make an account in Studio: `open` (everybody), `closed` (nobody), or the domains that their
+	// e-mail address may be at, separated by commas. GoTrue's own /auth/v1/signup does not know of it: where that is reached
+	// from outside, close it as well (GOTRUE_DISABLE_SIGNUP, or a hook before a user is created).
+	SignUps api.SignUps `env:"PLURABASE_SIGNUP" envDefault:"open"`
 }
 
 func (s settings) api() api.Settings {
-	return api.Settings{PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost}
+	return api.Settings{PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, SignUps: s.SignUps}
+}
+
+// goTrue is nil where the operator did not say where GoTrue is.
+func (s settings) goTrue() *gotrue.Client {
+	if s.Identity.GoTrueURL == "" {
+		return nil
+	}
+	return gotrue.New(s.Identity.GoTrueURL)
 }
 
 // Check names the settings that are wrong.

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
@@ -35,6 +36,8 @@ type Settings struct {
 	ProjectDomain string
 	// DatabaseHost is where psql reaches the projects' published database ports.
 	DatabaseHost string
+	// SignUps says who may make an account at the platform's GoTrue by way of Studio.
+	SignUps SignUps
 }
 
 // Dependencies are what the API works with.
@@ -42,6 +45,8 @@ type Dependencies struct {
 	Settings      Settings
 	Store         *store.Store
 	Authenticator *identity.Authenticator
+	// GoTrue is the platform's own; without it nobody can sign up or reset a password by way of Studio.
+	GoTrue *gotrue.Client
 	// Tokens seals the connection tokens that Studio holds instead of connection strings.
 	Tokens *pgmeta.Tokens
 	Log    *slog.Logger
@@ -54,6 +59,7 @@ type API struct {
 	settings      Settings
 	store         *store.Store
 	authenticator *identity.Authenticator
+	gotrue        *gotrue.Client
 	tokens        *pgmeta.Tokens
 	log           *slog.Logger
 	now           func() time.Time
@@ -69,6 +75,7 @@ func New(dependencies Dependencies) *API {
 		settings:      dependencies.Settings,
 		store:         dependencies.Store,
 		authenticator: dependencies.Authenticator,
+		gotrue:        dependencies.GoTrue,
 		tokens:        dependencies.Tokens,
 		log:           dependencies.Log,
 		now:           dependencies.Now,
@@ -88,6 +95,7 @@ func New(dependencies Dependencies) *API {
 	a.registerProjects()
 	a.registerRoles()
 	a.registerManagement()
+	a.registerSignUp()
 	return a
 }
 

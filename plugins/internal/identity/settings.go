@@ -16,7 +16,8 @@ type Settings struct {
 	// HS256 are refused.
 	JWTSecret string `env:"PLURABASE_JWT_SECRET"`
 	// GoTrueURL is where the gateway reaches the platform's own GoTrue, such as http://auth:9999. Its public keys are taken
-	// from there; without it, tokens signed RS256, ES256 or EdDSA are refused.
+	// from there; without it, tokens signed RS256, ES256 or EdDSA are refused, and nobody can sign up or reset a password in
+	// Studio.
 	GoTrueURL string `env:"PLURABASE_GOTRUE_URL"`
 	// Issuer is the `iss` that every session token has to have (GoTrue's GOTRUE_JWT_ISSUER). Without it, any issuer is good.
 	Issuer string `env:"PLURABASE_JWT_ISSUER"`
