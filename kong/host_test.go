@@ -13,7 +13,7 @@ import (
 // pluginEnvironment is what KONG_NGINX_MAIN_ENV lets through to the plugins.
 var pluginEnvironment = []string{
 	"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL", "PLURABASE_PROJECT_DOMAIN",
-	"PLURABASE_DATABASE_HOST", "PG_META_CRYPTO_KEY",
+	"PLURABASE_DATABASE_HOST", "PLURABASE_GOTRUE_URL", "PLURABASE_JWT_ISSUER", "PLURABASE_SIGNUP", "PG_META_CRYPTO_KEY",
 }
 
 // startGateway runs kong.platform.yml with an environment: in the Kong of KONG_IMAGE where that is set, else in kongtest's

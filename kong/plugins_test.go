@@ -64,6 +64,7 @@ type bundle struct {
 	// upstream stands in for postgres-meta: it says what it was asked.
 	upstream *httptest.Server
 	asked    atomic.Int64
+	goTrue   *goTrue
 }
 
 // gateway is what the tests need of Kong, or of what stands in for it.
@@ -74,7 +75,7 @@ type gateway interface {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{t: t, databaseURL: pgtest.URL(t)}
+	b := &bundle{t: t, databaseURL: pgtest.URL(t), goTrue: newGoTrue(t)}
 	b.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.asked.Add(1)
 		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.RequestURI, "headers": r.Header})
@@ -84,6 +85,8 @@ func setup(t *testing.T) *bundle {
 		"DATABASE_URL":             b.databaseURL,
 		"PLURABASE_MASTER_KEY":     storetest.MasterKeyText,
 		"PLURABASE_JWT_SECRET":     jwtSecret,
+		"PLURABASE_GOTRUE_URL":     b.goTrue.URL,
+		"PLURABASE_SIGNUP":         "example.com",
 		"PLURABASE_PUBLIC_URL":     "http://localhost:8000",
 		"PLURABASE_PROJECT_DOMAIN": "localhost:8000",
 		"PLURABASE_DATABASE_HOST":  "localhost",
@@ -322,6 +325,18 @@ func TestMissingSettingsAreAllNamed(t *testing.T) {
 			require.Contains(t, string(output), name)
 		}
 	}
+}
+
+func TestWrongSettingsAreAllNamedAndNotRepeated(t *testing.T) {
+	t.Parallel()
+	command := exec.CommandContext(t.Context(), filepath.Join(binaries, "platform-api"))
+	command.Env = []string{"PLURABASE_JWT_SECRET=hunter2", "PLURABASE_GOTRUE_URL=auth:9999", "PLURABASE_SIGNUP=opne"}
+	output, err := command.CombinedOutput()
+	require.Error(t, err)
+	for _, name := range []string{"DATABASE_URL", "PLURABASE_JWT_SECRET", "PLURABASE_GOTRUE_URL", "PLURABASE_SIGNUP"} {
+		require.Contains(t, string(output), name)
+	}
+	require.NotContains(t, string(output), "hunter2")
 }
 
 func TestAWrongMasterKeyIsNotRepeated(t *testing.T) {

@@ -27,20 +27,27 @@ create table platform.access_tokens (
 create index access_tokens_profile on platform.access_tokens (profile_id);
 
 create table platform.organizations (
-  id            bigint generated always as identity primary key,
-  slug          text        not null unique check (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
-  name          text        not null,
-  billing_email text,
-  created_at    timestamptz not null,
-  updated_at    timestamptz not null
+  id                        bigint generated always as identity primary key,
+  slug                      text        not null unique check (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  name                      text        not null,
+  billing_email             text,
+  additional_billing_emails text[]      not null default '{}',
+  opt_in_tags               text[]      not null default '{}', -- what the members let Studio's assistant see
+  mfa_required              boolean     not null default false,
+  created_at                timestamptz not null,
+  updated_at                timestamptz not null
 );
+
+-- Members and invitations have numbers from one sequence, for the ids of their roles: see store/roles.go.
+create sequence platform.member_numbers;
 
 -- Who has which base role: 1 Owner, 2 Administrator, 3 Developer, 4 Read-only. Base ids are the same in every
 -- organization; there are no per-organization role rows to confuse them with.
 create table platform.members (
   organization_id bigint      not null references platform.organizations on delete cascade,
   profile_id      bigint      not null references platform.profiles on delete cascade,
-  role            smallint    not null check (role between 1 and 4),
+  number          bigint      not null unique default nextval('platform.member_numbers'),
+  role            smallint    check (role between 1 and 4), -- in the whole organization; null for members of some projects alone
   joined_at       timestamptz not null,
   primary key (organization_id, profile_id)
 );
@@ -83,6 +90,35 @@ create table platform.projects (
 );
 create index projects_organization on platform.projects (organization_id, name);
 create index projects_unsettled on platform.projects (target) where observed_generation < generation;
+
+-- Roles in one project alone, one for each member.
+create table platform.project_members (
+  project_id      bigint   not null references platform.projects on delete cascade,
+  profile_id      bigint   not null,
+  organization_id bigint   not null,
+  role            smallint not null check (role between 1 and 4),
+  primary key (project_id, profile_id),
+  foreign key (organization_id, profile_id) references platform.members on delete cascade
+);
+create index project_members_profile on platform.project_members (organization_id, profile_id);
+
+-- Invitations that nobody has accepted or declined yet. The token itself is never stored: only its SHA-256 digest.
+create table platform.invitations (
+  id              bigint      primary key default nextval('platform.member_numbers'),
+  organization_id bigint      not null references platform.organizations on delete cascade,
+  email           text        not null check (email = lower(email)),
+  role            smallint    not null check (role between 1 and 4),
+  scoped          boolean     not null, -- to the projects in invitation_projects
+  digest          bytea       not null unique check (length(digest) = 32),
+  invited_at      timestamptz not null,
+  expires_at      timestamptz not null,
+  unique (organization_id, email)
+);
+create table platform.invitation_projects (
+  invitation_id bigint not null references platform.invitations on delete cascade,
+  project_id    bigint not null references platform.projects on delete cascade,
+  primary key (invitation_id, project_id)
+);
 
 -- Each project's secrets, sealed by its own data key, which the master key wraps. See store/seal.go.
 create table platform.project_keys (

@@ -66,7 +66,7 @@ func freeSubnet(pool SubnetPool, used []netip.Prefix) (netip.Prefix, error) {
 			return candidate, nil
 		}
 	}
-	return netip.Prefix{}, &ExhaustedError{fmt.Sprintf("No /%d subnet is free in %s: widen PLURABASE_SUBNET_POOL.", pool.Bits, pool.Pool)}
+	return netip.Prefix{}, &ExhaustedError{fmt.Sprintf("no /%d subnet is free in %s: widen PLURABASE_SUBNET_POOL.", pool.Bits, pool.Pool)}
 }
 
 // Port returns the host port of one of the project's services, and takes the lowest free one when it has none.
@@ -86,7 +86,7 @@ func (c *Claim) Port(ctx context.Context, service string, ports PortRange) (port
 			returning port`,
 			c.Project.Target, c.Project.ID, service, int32(ports.First), int32(ports.Last)).Scan(&port)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return &ExhaustedError{fmt.Sprintf("No port is free between %d and %d: widen PLURABASE_PORT_RANGE.", ports.First, ports.Last)}
+			return &ExhaustedError{fmt.Sprintf("no port is free between %d and %d: widen PLURABASE_PORT_RANGE.", ports.First, ports.Last)}
 		}
 		return err
 	})

@@ -41,7 +41,7 @@ func TestProjectsGetSubnetsOfTheirOwn(t *testing.T) {
 	_, _, err = allocate()
 	var exhausted *store.ExhaustedError
 	require.ErrorAs(t, err, &exhausted)
-	require.Equal(t, "No /28 subnet is free in 10.1.0.0/26: widen PLURABASE_SUBNET_POOL.", exhausted.Error())
+	require.Equal(t, "no /28 subnet is free in 10.1.0.0/26: widen PLURABASE_SUBNET_POOL.", exhausted.Error())
 }
 
 func TestProjectsGetPortsOfTheirOwn(t *testing.T) {
@@ -72,7 +72,7 @@ func TestProjectsGetPortsOfTheirOwn(t *testing.T) {
 	third, _, err := allocate()
 	var exhausted *store.ExhaustedError
 	require.ErrorAs(t, err, &exhausted)
-	require.Equal(t, "No port is free between 25000 and 25002: widen PLURABASE_PORT_RANGE.", exhausted.Error())
+	require.Equal(t, "no port is free between 25000 and 25002: widen PLURABASE_PORT_RANGE.", exhausted.Error())
 
 	l.execute(`update platform.target_taken set seen_at = seen_at - $1::interval`, time.Hour)
 	port, err = third.Port(t.Context(), "db", ports)

@@ -7,35 +7,27 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Role is a base role. The numbers are the same in every organization.
-type Role int16
-
-// The base roles, as upstream names them.
-const (
-	RoleOwner         Role = 1
-	RoleAdministrator Role = 2
-	RoleDeveloper     Role = 3
-	RoleReadOnly      Role = 4
-)
-
 // Organization is a row of platform.organizations.
 type Organization struct {
-	ID           int64
-	Slug         Slug
-	Name         string
-	BillingEmail *string
-	CreatedAt    time.Time
+	ID                      int64
+	Slug                    Slug
+	Name                    string
+	BillingEmail            *string
+	AdditionalBillingEmails []string
+	OptInTags               []string // what the members let Studio's assistant see
+	MFARequired             bool     // sessions need a second factor
+	CreatedAt               time.Time
 }
 
 // Membership is an organization as one of its members sees it.
 type Membership struct {
 	Organization
-	Role Role
+	Roles
 }
 
 const (
-	organizationColumns = `o.id, o.slug, o.name, o.billing_email, o.created_at`
-	membershipColumns   = organizationColumns + `, m.role`
+	organizationColumns = `o.id, o.slug, o.name, o.billing_email, o.additional_billing_emails, o.opt_in_tags, o.mfa_required, o.created_at`
+	membershipColumns   = organizationColumns + `, ` + rolesColumns
 )
 
 // Memberships lists the organizations that a profile is a member of, by name.

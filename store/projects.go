@@ -150,21 +150,29 @@ func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProjec
 	})
 }
 
-// ProjectAccess is a project as a member of its organization sees it.
+// ProjectAccess is a project as one of those who may see it does.
 type ProjectAccess struct {
 	Project
-	Role Role
+	OrganizationRole Role // 0 for a member of some projects alone
+	ProjectRole      Role // in this project alone; 0 for those who have none
+	MFARequired      bool // by the organization
 }
 
-// ProjectByRef returns a project and what the profile is in its organization. ErrNotFound: no such project, or the
-// profile is not a member.
+// visibleProjects joins every project with each member who may see it: those with a role in the whole organization see
+// all of them, others the ones that they have a role in.
+const visibleProjects = `
+	platform.members m
+	join platform.projects p on p.organization_id = m.organization_id
+	join platform.organizations o on o.id = p.organization_id
+	left join platform.project_members pm on pm.project_id = p.id and pm.profile_id = m.profile_id
+	where (m.role is not null or pm.role is not null)`
+
+// ProjectByRef returns a project and what the profile is in it. ErrNotFound: no such project, or the profile may not
+// see it.
 func (s *Store) ProjectByRef(ctx context.Context, profileID int64, ref Ref) (ProjectAccess, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select `+projectColumns+`, m.role
-		from platform.projects p
-		join platform.organizations o on o.id = p.organization_id
-		join platform.members m on m.organization_id = o.id
-		where p.ref = $2 and m.profile_id = $1`, profileID, ref)
+		select `+projectColumns+`, coalesce(m.role, 0), coalesce(pm.role, 0), o.mfa_required
+		from `+visibleProjects+` and p.ref = $2 and m.profile_id = $1`, profileID, ref)
 	access, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[ProjectAccess])
 	return access, wrap("look the project up", err)
 }
@@ -194,6 +202,7 @@ type ProjectFilter struct {
 	Statuses       []Status
 	Order          ProjectOrder // by name where empty
 	Limit, Offset  int          // Limit 0: all
+	WithoutMFA     bool         // leaves out what sessions need a second factor for
 }
 
 // ProjectPage is one page of a list, and how many rows there are on all pages.
@@ -202,23 +211,23 @@ type ProjectPage struct {
 	Count    int64
 }
 
-// Projects lists the projects of the organizations that the profile is a member of.
+// Projects lists the projects that the profile may see.
 func (s *Store) Projects(ctx context.Context, profileID int64, filter ProjectFilter) (ProjectPage, error) {
 	order, known := projectOrders[filter.Order]
 	if !known {
 		order = projectOrders[OrderNameAscending]
 	}
 	const matching = `
-		from platform.members m
-		join platform.projects p on p.organization_id = m.organization_id
-		join platform.organizations o on o.id = p.organization_id
-		where m.profile_id = @profile
+		from ` + visibleProjects + `
+			and m.profile_id = @profile
+			and not (@without_mfa and o.mfa_required)
 			and (@organization = 0 or p.organization_id = @organization)
 			and (@search = '' or strpos(lower(p.name), lower(@search)) > 0 or strpos(p.ref, lower(@search)) > 0)
 			and (cardinality(@statuses::text[]) = 0 or p.status = any (@statuses))`
 	arguments := pgx.NamedArgs{
 		"profile": profileID, "organization": filter.OrganizationID, "search": filter.Search,
 		"statuses": append([]Status{}, filter.Statuses...), "limit": filter.Limit, "offset": filter.Offset,
+		"without_mfa": filter.WithoutMFA,
 	}
 	// The count comes with every row; a page past the end has none, and asks for it by itself.
 	rows, _ := s.pool.Query(ctx, `select `+projectColumns+`, count(*) over ()`+matching+`

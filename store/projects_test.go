@@ -75,7 +75,7 @@ func TestAProjectIsNotFoundByThoseWhoAreNotMembers(t *testing.T) {
 
 	found, err := s.ProjectByRef(t.Context(), owner.ID, project.Ref)
 	require.NoError(t, err)
-	require.Equal(t, store.RoleOwner, found.Role)
+	require.Equal(t, store.RoleOwner, found.OrganizationRole)
 	require.Equal(t, project.Project, found.Project)
 }
 

@@ -24,16 +24,20 @@ import (
 // settings are the plugin's environment variables.
 type settings struct {
 	store.Settings
-	JWTSecret string `env:"PLURABASE_JWT_SECRET,required,notEmpty"` // of the platform's own GoTrue
-	CryptoKey string `env:"PG_META_CRYPTO_KEY,required,notEmpty"`   // postgres-meta's own CRYPTO_KEY
+	Identity  identity.Settings
+	CryptoKey string `env:"PG_META_CRYPTO_KEY,required,notEmpty"` // postgres-meta's own CRYPTO_KEY
 }
+
+// Check names the settings that are wrong.
+func (s settings) Check() error { return s.Identity.Check() }
 
 var printRoutes = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
 
 // Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
 var (
-	log  = gateway.NewLog()
-	gate *pgmeta.Gate
+	log      = gateway.NewLog()
+	failures = identity.NewFailures(time.Now)
+	gate     *pgmeta.Gate
 )
 
 // Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
@@ -41,7 +45,7 @@ var (
 type Config struct{}
 
 // Access lets the request through to postgres-meta, or refuses it.
-func (*Config) Access(kong *pdk.PDK) { gateway.Admit(kong, log, gate) }
+func (*Config) Access(kong *pdk.PDK) { gateway.Admit(kong, log, failures, gate) }
 
 func main() {
 	flag.Parse()
@@ -62,7 +66,7 @@ func prepare() error {
 		return err
 	}
 	gate = &pgmeta.Gate{
-		Authenticator: identity.New(opened, s.JWTSecret, time.Now),
+		Authenticator: identity.New(opened, s.Identity, time.Now),
 		Projects:      opened,
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
 		CryptoKey:     s.CryptoKey,

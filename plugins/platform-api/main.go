@@ -30,8 +30,9 @@ var (
 
 // Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
 var (
-	log    = gateway.NewLog()
-	answer *api.API
+	log      = gateway.NewLog()
+	failures = identity.NewFailures(time.Now)
+	answer   *api.API
 )
 
 // Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
@@ -39,7 +40,7 @@ var (
 type Config struct{}
 
 // Access answers the request.
-func (*Config) Access(kong *pdk.PDK) { gateway.Serve(kong, log, answer) }
+func (*Config) Access(kong *pdk.PDK) { gateway.Serve(kong, log, failures, answer) }
 
 func main() {
 	flag.Parse()
@@ -70,7 +71,8 @@ func prepare() error {
 	answer = api.New(api.Dependencies{
 		Settings:      s.api(),
 		Store:         opened,
-		Authenticator: identity.New(opened, s.JWTSecret, time.Now),
+		Authenticator: identity.New(opened, s.Identity, time.Now),
+		GoTrue:        s.goTrue(),
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
 		Log:           log,
 	})

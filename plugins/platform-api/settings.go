@@ -2,19 +2,38 @@ package main
 
 import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
+	"github.com/plurabase/plurabase/plugins/internal/gotrue"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/store"
 )
 
 // settings are the plugin's environment variables.
 type settings struct {
 	store.Settings
-	JWTSecret     string `env:"PLURABASE_JWT_SECRET,required,notEmpty"` // of the platform's own GoTrue
+	Identity      identity.Settings
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`
 	Target        string `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
+	// SignUps says who may make an account in Studio: `open` (everybody), `closed` (nobody), or the domains that their
+	// e-mail address may be at, separated by commas. GoTrue's own /auth/v1/signup does not know of it: where that is reached
+	// from outside, close it as well (GOTRUE_DISABLE_SIGNUP, or a hook before a user is created).
+	SignUps api.SignUps `env:"PLURABASE_SIGNUP" envDefault:"open"`
 }
 
 func (s settings) api() api.Settings {
-	return api.Settings{PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target}
+	return api.Settings{
+		PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target, SignUps: s.SignUps,
+	}
 }
+
+// goTrue is nil where the operator did not say where GoTrue is.
+func (s settings) goTrue() *gotrue.Client {
+	if s.Identity.GoTrueURL == "" {
+		return nil
+	}
+	return gotrue.New(s.Identity.GoTrueURL)
+}
+
+// Check names the settings that are wrong.
+func (s settings) Check() error { return s.Identity.Check() }

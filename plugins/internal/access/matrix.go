@@ -2,12 +2,7 @@
 // printed from it, and the server decides by it, with the very rules by which Studio evaluates what it was given.
 package access
 
-import (
-	"regexp"
-	"strings"
-
-	"github.com/plurabase/plurabase/store"
-)
+import "github.com/plurabase/plurabase/store"
 
 // The actions, as Studio names them (npm `@supabase/shared-types`, PermissionAction).
 const (
@@ -15,26 +10,32 @@ const (
 	Read                = "read:Read"
 	Update              = "write:Update"
 	Delete              = "write:Delete"
+	BillingRead         = "billing:Read"
+	BillingWrite        = "billing:Write"
 	InfraExecute        = "infra:Execute"
 	SecretsRead         = "secrets:Read"
 	SecretsWrite        = "secrets:Write"
 	TenantSQLAdminRead  = "tenant:Sql:Admin:Read"
 	TenantSQLAdminWrite = "tenant:Sql:Admin:Write"
 	TenantSQLQuery      = "tenant:Sql:Query"
-	billingWrite        = "billing:Write"
+	analyticsAdminWrite = "analytics:Admin:Write"
+	functionSecretWrite = "functions:Secret:Write"
 	everything          = "%"
 )
 
 // Grant is one rule of a role: these actions on these resources. Both are patterns in which `%` stands for anything.
-// A restrictive grant takes away what others give.
 type Grant struct {
-	Actions     []string
-	Resources   []string
+	Actions   []string
+	Resources []string
+	// Restrictive takes away what other grants give.
 	Restrictive bool
+	// OfOwners narrows the grant to roles and invitations of owners, of the organization or of projects.
+	OfOwners bool
 }
 
-// Matrix is the whole of access control: what each base role may do. Upstream's roles have the same meaning; see
-// "Access control" in the documentation of the hosted service.
+// Matrix is the whole of access control: what each base role may do, in the organization or in the projects that it is
+// scoped to. It follows the tables of upstream's guide "Access Control", resource by resource, where Studio's names for
+// actions and resources tell apart what the guide does.
 var Matrix = map[store.Role][]Grant{
 	store.RoleOwner: {
 		{Actions: []string{everything}, Resources: []string{everything}},
@@ -43,6 +44,7 @@ var Matrix = map[store.Role][]Grant{
 	store.RoleAdministrator: {
 		{Actions: []string{everything}, Resources: []string{everything}},
 		{Actions: []string{Update, Delete}, Resources: []string{"organizations"}, Restrictive: true},
+		{Actions: []string{Create, Delete}, Resources: []string{"auth.subject_roles", "user_invites"}, Restrictive: true, OfOwners: true},
 	},
 	// A project's data and code, not its existence, its settings or its bills.
 	store.RoleDeveloper: {
@@ -55,16 +57,31 @@ var Matrix = map[store.Role][]Grant{
 			},
 			Restrictive: true,
 		},
-		{Actions: []string{InfraExecute}, Resources: []string{everything}, Restrictive: true},
-		{Actions: []string{billingWrite}, Resources: []string{everything}, Restrictive: true},
-		{Actions: []string{SecretsWrite}, Resources: []string{everything}, Restrictive: true},
+		// Pausing, resuming and new keys; restarting and restoring a backup are a developer's.
+		{Actions: []string{InfraExecute}, Resources: []string{"queue_jobs.projects.%", "queue_job.projects.%"}, Restrictive: true},
+		{
+			Actions:   []string{BillingWrite, SecretsWrite, functionSecretWrite, analyticsAdminWrite},
+			Resources: []string{everything}, Restrictive: true,
+		},
 	},
-	// Looking, and nothing secret. SQL runs in a read-only database role.
+	// Looking, and nothing secret but the functions' own. SQL runs in a read-only database role.
 	store.RoleReadOnly: {
-		{Actions: []string{Read, "analytics:Read", "billing:Read", "functions:Read", "storage:Read", TenantSQLAdminRead, TenantSQLQuery, "tenant:Sql:Read:Select"}, Resources: []string{everything}},
+		{
+			Actions: []string{
+				Read, "analytics:Read", BillingRead, "functions:Read", "functions:Secret:Read", "realtime:Admin:Read",
+				"replication:Admin:Read", "storage:Read", TenantSQLAdminRead, TenantSQLQuery, "tenant:Sql:Read:Select",
+			},
+			Resources: []string{everything},
+		},
 		{Actions: []string{Read}, Resources: []string{"field.jwt_secret", "service_api_keys", "auth_signing_keys"}, Restrictive: true},
 		{Actions: []string{Create, Update, Delete}, Resources: []string{"user_content"}},
 	},
+}
+
+// ScopedMember is what members of some projects alone may do in the organization: know that it is there. What they may
+// do in their projects is their roles' in the Matrix.
+var ScopedMember = []Grant{
+	{Actions: []string{Read}, Resources: []string{"organizations"}},
 }
 
 // RoleNames are the names that Studio knows the roles by.
@@ -75,56 +92,10 @@ var RoleNames = map[store.Role]string{
 	store.RoleReadOnly:      "Read-only",
 }
 
-// Allows tells whether a role may do an action on a resource, by Studio's own rules: a restrictive grant that matches
-// denies, else any grant that matches allows.
-func Allows(role store.Role, action, resource string) bool {
-	allowed := false
-	for _, grant := range compiled[role] {
-		if !matchesAny(grant.actions, action) || !matchesAny(grant.resources, resource) {
-			continue
-		}
-		if grant.restrictive {
-			return false
-		}
-		allowed = true
+// InOrganizationOf returns the grants that somebody has in an organization, apart from their projects' own.
+func InOrganizationOf(roles store.Roles) []Grant {
+	if roles.Role.Valid() {
+		return Matrix[roles.Role]
 	}
-	return allowed
-}
-
-type compiledGrant struct {
-	actions, resources []*regexp.Regexp
-	restrictive        bool
-}
-
-var compiled = compile(Matrix)
-
-func compile(matrix map[store.Role][]Grant) map[store.Role][]compiledGrant {
-	all := make(map[store.Role][]compiledGrant, len(matrix))
-	for role, grants := range matrix {
-		for _, grant := range grants {
-			all[role] = append(all[role], compiledGrant{patterns(grant.Actions), patterns(grant.Resources), grant.Restrictive})
-		}
-	}
-	return all
-}
-
-// patterns turns patterns into regular expressions as Studio does (hooks/misc/useCheckPermissions.ts): only the first
-// `.` is taken literally, and only the first `%` stands for anything.
-func patterns(texts []string) []*regexp.Regexp {
-	expressions := make([]*regexp.Regexp, len(texts))
-	for i, text := range texts {
-		text = strings.Replace(text, ".", `\.`, 1)
-		text = strings.Replace(text, "%", ".*", 1)
-		expressions[i] = regexp.MustCompile("^" + text + "$")
-	}
-	return expressions
-}
-
-func matchesAny(expressions []*regexp.Regexp, text string) bool {
-	for _, expression := range expressions {
-		if expression.MatchString(text) {
-			return true
-		}
-	}
-	return false
+	return ScopedMember
 }

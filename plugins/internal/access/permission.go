@@ -16,6 +16,7 @@ type Permission struct {
 	scope    scope
 	action   string
 	resource string
+	oneself  string
 }
 
 // Anyone needs nothing: the route answers before a token exists.
@@ -26,12 +27,19 @@ func SignedIn() Permission { return Permission{scope: signedIn} }
 
 // InOrganization needs a role that allows the action on the resource in the organization that the request names.
 func InOrganization(action, resource string) Permission {
-	return Permission{organization, action, resource}
+	return Permission{scope: organization, action: action, resource: resource}
 }
 
 // InProject needs a role that allows the action on the resource in the project that the request names.
 func InProject(action, resource string) Permission {
-	return Permission{project, action, resource}
+	return Permission{scope: project, action: action, resource: resource}
+}
+
+// OrOneself lets a member do to themselves what needs the permission when it is done to others. The wildcard of the
+// route's path that is named holds the GoTrue id of whom it is done to.
+func (p Permission) OrOneself(wildcard string) Permission {
+	p.oneself = wildcard
+	return p
 }
 
 // Declared tells whether the permission was made by one of the functions above.
@@ -52,6 +60,9 @@ func (p Permission) Action() string { return p.action }
 // Resource is what the caller wants to do it to; empty where no role is asked.
 func (p Permission) Resource() string { return p.resource }
 
+// Oneself is the wildcard of OrOneself; empty where there is none.
+func (p Permission) Oneself() string { return p.oneself }
+
 // String prints a permission as `platform-api -routes` shows it: `project write:Update projects`.
 func (p Permission) String() string {
 	switch p.scope {
@@ -60,6 +71,9 @@ func (p Permission) String() string {
 	case signedIn:
 		return "signed-in"
 	case organization:
+		if p.oneself != "" {
+			return "organization " + p.action + " " + p.resource + ", or oneself"
+		}
 		return "organization " + p.action + " " + p.resource
 	case project:
 		return "project " + p.action + " " + p.resource

@@ -53,7 +53,7 @@ func (a *API) registerAccessTokens() {
 }
 
 func (a *API) listAccessTokens(ctx context.Context, c *call, _ *none) ([]AccessToken, error) {
-	tokens, err := a.store.AccessTokens(ctx, c.profile.ID)
+	tokens, err := a.store.AccessTokens(ctx, c.Profile.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
@@ -37,6 +38,8 @@ type Settings struct {
 	DatabaseHost string
 	// Target is the deployment target that new projects go to.
 	Target string
+	// SignUps says who may make an account at the platform's GoTrue by way of Studio.
+	SignUps SignUps
 }
 
 // Dependencies are what the API works with.
@@ -44,6 +47,8 @@ type Dependencies struct {
 	Settings      Settings
 	Store         *store.Store
 	Authenticator *identity.Authenticator
+	// GoTrue is the platform's own; without it nobody can sign up or reset a password by way of Studio.
+	GoTrue *gotrue.Client
 	// Tokens seals the connection tokens that Studio holds instead of connection strings.
 	Tokens *pgmeta.Tokens
 	Log    *slog.Logger
@@ -56,6 +61,7 @@ type API struct {
 	settings      Settings
 	store         *store.Store
 	authenticator *identity.Authenticator
+	gotrue        *gotrue.Client
 	tokens        *pgmeta.Tokens
 	log           *slog.Logger
 	now           func() time.Time
@@ -71,6 +77,7 @@ func New(dependencies Dependencies) *API {
 		settings:      dependencies.Settings,
 		store:         dependencies.Store,
 		authenticator: dependencies.Authenticator,
+		gotrue:        dependencies.GoTrue,
 		tokens:        dependencies.Tokens,
 		log:           dependencies.Log,
 		now:           dependencies.Now,
@@ -84,10 +91,13 @@ func New(dependencies Dependencies) *API {
 		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
 	})
 	a.registerAccessTokens()
+	a.registerMembers()
 	a.registerOrganizations()
 	a.registerProfile()
 	a.registerProjects()
+	a.registerRoles()
 	a.registerManagement()
+	a.registerSignUp()
 	return a
 }
 

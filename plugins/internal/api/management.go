@@ -98,7 +98,7 @@ func (a *API) registerManagement() {
 }
 
 func (a *API) v1ListOrganizations(ctx context.Context, c *call, _ *none) ([]V1Organization, error) {
-	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,9 @@ func (a *API) v1CreateOrganization(ctx context.Context, c *call, in *createOrgan
 }
 
 func (a *API) v1ListProjects(ctx context.Context, c *call, _ *none) ([]V1ProjectWithDatabase, error) {
-	page, err := a.store.Projects(ctx, c.profile.ID, store.ProjectFilter{Order: store.OrderCreatedAscending})
+	page, err := a.store.Projects(ctx, c.Profile.ID, store.ProjectFilter{
+		Order: store.OrderCreatedAscending, WithoutMFA: !access.HasSecondFactor(c.Caller),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,8 @@ type ProjectDatabase struct {
 }
 
 type organizationProjectPage struct {
-	slugPath
-	projectPage
+	SlugPath
+	ProjectPage
 	Statuses string `query:"statuses" doc:"Comma-separated."`
 }
 
@@ -50,7 +50,7 @@ func (a *API) listOrganizationProjects(ctx context.Context, c *call, in *organiz
 			filter.Statuses = append(filter.Statuses, store.Status(status))
 		}
 	}
-	page, err := a.store.Projects(ctx, c.profile.ID, filter)
+	page, err := a.store.Projects(ctx, c.Profile.ID, filter)
 	if err != nil {
 		return OrganizationProjectsResponse{}, err
 	}

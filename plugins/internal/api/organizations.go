@@ -43,7 +43,8 @@ type createOrganizationInput struct {
 	}
 }
 
-type slugPath struct {
+// SlugPath names an organization.
+type SlugPath struct {
 	Slug string `path:"slug"`
 }
 
@@ -65,13 +66,13 @@ func (a *API) registerOrganizations() {
 		summary: "Delete an organization without projects",
 	}, a.deleteOrganization)
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "projects"),
-		summary: "The organization's projects",
+		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "organizations"),
+		summary: "The organization's projects that you may see",
 	}, a.listOrganizationProjects)
 }
 
 func (a *API) listOrganizations(ctx context.Context, c *call, _ *none) ([]OrganizationResponse, error) {
-	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +88,18 @@ func (a *API) createOrganization(ctx context.Context, c *call, in *createOrganiz
 	return organizationOf(made), err
 }
 
-func (a *API) getOrganization(_ context.Context, c *call, _ *slugPath) (OrganizationResponse, error) {
+func (a *API) getOrganization(_ context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
 	return organizationOf(c.membership), nil
 }
 
-func (a *API) deleteOrganization(ctx context.Context, c *call, _ *slugPath) (OrganizationResponse, error) {
+func (a *API) deleteOrganization(ctx context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
 	return organizationOf(c.membership), a.store.DeleteOrganization(ctx, c.actor, c.membership.ID)
 }
 
 func organizationOf(m store.Membership) OrganizationResponse {
 	return OrganizationResponse{
 		ID: m.ID, Slug: string(m.Slug), Name: m.Name, BillingEmail: m.BillingEmail,
-		IsOwner: m.Role == store.RoleOwner, OptInTags: []string{}, Plan: selfHostedPlan,
+		IsOwner: m.Role == store.RoleOwner, OptInTags: m.OptInTags, Plan: selfHostedPlan,
+		OrganizationRequiresMFA: m.MFARequired,
 	}
 }

@@ -54,7 +54,7 @@ func (a *API) registerProfile() {
 
 // getProfile answers with the profile that authentication found or made.
 func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, error) {
-	p := c.profile
+	p := c.Profile
 	return ProfileResponse{
 		ID: p.ID, GotrueID: p.GotrueID, PrimaryEmail: p.PrimaryEmail, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, Mobile: p.Mobile,
@@ -63,7 +63,7 @@ func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, 
 }
 
 func (a *API) getPermissions(ctx context.Context, c *call, _ *none) ([]AccessControlPermission, error) {
-	memberships, err := a.store.Memberships(ctx, c.profile.ID)
+	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -74,19 +74,37 @@ func (a *API) getPermissions(ctx context.Context, c *call, _ *none) ([]AccessCon
 	return permissions, nil
 }
 
-func permissionsOf(membership store.Membership) []AccessControlPermission {
-	grants := access.Matrix[membership.Role]
-	permissions := make([]AccessControlPermission, len(grants))
-	for i, grant := range grants {
-		permissions[i] = AccessControlPermission{
-			OrganizationID:   membership.ID,
-			OrganizationSlug: string(membership.Slug),
-			Actions:          grant.Actions,
-			Resources:        grant.Resources,
-			Restrictive:      grant.Restrictive,
-			ProjectIDs:       []int64{},
-			ProjectRefs:      []string{},
-		}
+// permissionsOf prints what somebody may do: the rows of their role in the organization, and for each role that is scoped
+// to projects its rows with those projects.
+func permissionsOf(m store.Membership) []AccessControlPermission {
+	permissions := rowsOf(m.Organization, access.InOrganizationOf(m.Roles), nil)
+	for _, scoped := range m.Scoped() {
+		permissions = append(permissions, rowsOf(m.Organization, access.Matrix[scoped.ID.Base()], scoped.Projects)...)
 	}
 	return permissions
 }
+
+func rowsOf(organization store.Organization, grants []access.Grant, projects []store.ProjectRole) []AccessControlPermission {
+	ids, refs := make([]int64, len(projects)), make([]string, len(projects))
+	for i, project := range projects {
+		ids[i], refs[i] = project.ProjectID, string(project.Ref)
+	}
+	rows := make([]AccessControlPermission, len(grants))
+	for i, grant := range grants {
+		rows[i] = AccessControlPermission{
+			OrganizationID: organization.ID, OrganizationSlug: string(organization.Slug),
+			Actions: grant.Actions, Resources: grant.Resources, Restrictive: grant.Restrictive,
+			ProjectIDs: ids, ProjectRefs: refs,
+		}
+		if grant.OfOwners {
+			rows[i].Condition = ofOwners
+		}
+	}
+	return rows
+}
+
+// ofOwners holds for the ids of an owner's role, of the organization or of projects, as store.RoleID makes them. Studio
+// evaluates it over the role that it asks about.
+var ofOwners = map[string]any{"==": []any{
+	map[string]any{"%": []any{map[string]any{"var": "resource.role_id"}, 8}}, int(store.RoleOwner),
+}}

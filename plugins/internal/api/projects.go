@@ -110,14 +110,15 @@ type refPath struct {
 	Ref string `path:"ref"`
 }
 
-type projectPage struct {
+// ProjectPage asks for one page of a list of projects.
+type ProjectPage struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Offset int    `query:"offset" minimum:"0"`
 	Search string `query:"search" maxLength:"256"`
 	Sort   string `query:"sort" enum:"name_asc,name_desc,created_asc,created_desc" default:"name_asc"`
 }
 
-func (p projectPage) filter() store.ProjectFilter {
+func (p ProjectPage) filter() store.ProjectFilter {
 	return store.ProjectFilter{Search: p.Search, Order: store.ProjectOrder(p.Sort), Limit: p.Limit, Offset: p.Offset}
 }
 
@@ -159,8 +160,10 @@ func (a *API) registerProjects() {
 	}, a.change(store.OperationRestart))
 }
 
-func (a *API) listProjects(ctx context.Context, c *call, in *projectPage) (ListProjectsResponse, error) {
-	page, err := a.store.Projects(ctx, c.profile.ID, in.filter())
+func (a *API) listProjects(ctx context.Context, c *call, in *ProjectPage) (ListProjectsResponse, error) {
+	filter := in.filter()
+	filter.WithoutMFA = !access.HasSecondFactor(c.Caller)
+	page, err := a.store.Projects(ctx, c.Profile.ID, filter)
 	if err != nil {
 		return ListProjectsResponse{}, err
 	}
@@ -210,10 +213,10 @@ func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailR
 // connectionToken returns what Studio is to send back with its queries, nil while there is no database to query.
 func (a *API) connectionToken(p store.ProjectAccess) (*string, error) {
 	running := p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy
-	if !running || p.DBHost == nil || !access.Allows(p.Role, access.TenantSQLQuery, "*") {
+	if !running || p.DBHost == nil || !access.AllowsInProject(p, access.TenantSQLQuery, "*") {
 		return nil, nil
 	}
-	token, err := a.tokens.Seal(p.Ref, pgmeta.ModeOf(p.Role))
+	token, err := a.tokens.Seal(p.Ref, pgmeta.ModeOf(p))
 	return &token, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
 )
@@ -32,8 +33,8 @@ type route struct {
 
 // call is a request that was let in: who makes it, and on what.
 type call struct {
-	profile store.Profile
-	actor   store.Actor
+	identity.Caller
+	actor store.Actor
 	// membership is set on routes whose permission is of an organization.
 	membership store.Membership
 	// project is set on routes whose permission is of a project.
@@ -96,7 +97,7 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 func (a *API) run(ctx context.Context, r route, input any, handler func(*call) (any, error)) (any, error) {
 	c := ctx.Value(callKey{}).(*call)
 	if named, ok := input.(namesOrganization); ok {
-		if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug()); err != nil {
+		if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug(), false); err != nil {
 			return nil, err
 		}
 	}
@@ -106,14 +107,33 @@ func (a *API) run(ctx context.Context, r route, input any, handler func(*call) (
 func checkRoute[I any](r route) {
 	_, named := any(new(I)).(namesOrganization)
 	inPath := strings.Contains(r.path, "{slug}")
+	if field, ok := unreadable(reflect.TypeFor[I]()); ok {
+		panic(fmt.Sprintf("route %s %s: huma reads nothing into %s, for what embeds it is not exported", r.method, r.path, field))
+	}
 	switch {
 	case !r.permission.Declared():
 		panic(fmt.Sprintf("route %s %s has no permission", r.method, r.path))
 	case r.permission.OfOrganization() && inPath == named:
 		panic(fmt.Sprintf("route %s %s: the organization has to be named by the path or by the body", r.method, r.path))
+	case r.permission.Oneself() != "" && !strings.Contains(r.path, "{"+r.permission.Oneself()+"}"):
+		panic(fmt.Sprintf("route %s %s: the path names no member", r.method, r.path))
 	case r.permission.OfProject() && !strings.Contains(r.path, "{ref}"):
 		panic(fmt.Sprintf("route %s %s: the path names no project", r.method, r.path))
 	}
+}
+
+// unreadable finds a parameter that huma passes over without a word: one in an embedded struct that is not exported.
+func unreadable(input reflect.Type) (string, bool) {
+	for _, field := range reflect.VisibleFields(input) {
+		parameter := field.Tag.Get("path") + field.Tag.Get("query") + field.Tag.Get("header")
+		if parameter == "" || len(field.Index) == 1 {
+			continue
+		}
+		if embedded := input.FieldByIndex(field.Index[:len(field.Index)-1]); !embedded.IsExported() {
+			return field.Name, true
+		}
+	}
+	return "", false
 }
 
 // operationID makes `get-platform-projects-ref` of GET /platform/projects/{ref}.
@@ -148,13 +168,12 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 		return nil
 	}
 	ctx := request.Context()
-	profile, err := a.authenticator.Authenticate(ctx, request.Header.Get("Authorization"))
-	if err != nil {
+	var err error
+	if c.Caller, err = a.authenticator.Authenticate(ctx, request.Header.Get("Authorization")); err != nil {
 		return err
 	}
-	c.profile = profile
 	if request.Method != http.MethodGet && request.Method != http.MethodHead {
-		if c.actor, err = actorOf(request, profile); err != nil {
+		if c.actor, err = actorOf(request, c.Profile); err != nil {
 			return err
 		}
 	}
@@ -162,19 +181,24 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 	case r.permission.OfProject():
 		return a.enterProject(ctx, c, r.permission, request.PathValue("ref"))
 	case r.permission.OfOrganization() && strings.Contains(r.path, "{slug}"):
-		return a.enterOrganization(ctx, c, r.permission, store.Slug(request.PathValue("slug")))
+		oneself := r.permission.Oneself() != "" && request.PathValue(r.permission.Oneself()) == c.Profile.GotrueID
+		return a.enterOrganization(ctx, c, r.permission, store.Slug(request.PathValue("slug")), oneself)
 	default:
 		return nil
 	}
 }
 
 // enterOrganization checks the caller's role: 404 for those who are not members, 403 for members without the right.
-func (a *API) enterOrganization(ctx context.Context, c *call, permission access.Permission, slug store.Slug) error {
-	membership, err := a.store.MembershipBySlug(ctx, c.profile.ID, slug)
+// oneself says that what is done is done to the caller, where the permission makes a difference of it.
+func (a *API) enterOrganization(ctx context.Context, c *call, permission access.Permission, slug store.Slug, oneself bool) error {
+	membership, err := a.store.MembershipBySlug(ctx, c.Profile.ID, slug)
 	if err != nil {
 		return problem.OrNotFound(err, "Organization not found")
 	}
-	if !access.Allows(membership.Role, permission.Action(), permission.Resource()) {
+	if membership.MFARequired && !access.HasSecondFactor(c.Caller) {
+		return problem.SecondFactorMissing()
+	}
+	if !oneself && !access.Allows(membership.Roles, permission.Action(), permission.Resource()) {
 		return problem.Forbidden(permission)
 	}
 	c.membership = membership
@@ -186,11 +210,14 @@ func (a *API) enterProject(ctx context.Context, c *call, permission access.Permi
 	if !ok {
 		return problem.NotFound("Project not found")
 	}
-	project, err := a.store.ProjectByRef(ctx, c.profile.ID, ref)
+	project, err := a.store.ProjectByRef(ctx, c.Profile.ID, ref)
 	if err != nil {
 		return problem.OrNotFound(err, "Project not found")
 	}
-	if !access.Allows(project.Role, permission.Action(), permission.Resource()) {
+	if project.MFARequired && !access.HasSecondFactor(c.Caller) {
+		return problem.SecondFactorMissing()
+	}
+	if !access.AllowsInProject(project, permission.Action(), permission.Resource()) {
 		return problem.Forbidden(permission)
 	}
 	c.project = project

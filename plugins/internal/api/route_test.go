@@ -30,6 +30,19 @@ func TestARouteWithoutAUsablePermissionIsNotRegistered(t *testing.T) {
 	}
 }
 
+type embedded struct {
+	Ref string `path:"ref"`
+}
+
+func TestAParameterThatWouldNotBeReadIsNotRegistered(t *testing.T) {
+	t.Parallel()
+	type input struct{ embedded }
+	r := route{method: http.MethodGet, path: "/d/{ref}", permission: access.SignedIn()}
+	require.PanicsWithValue(t, "route GET /d/{ref}: huma reads nothing into Ref, for what embeds it is not exported", func() {
+		handle(New(Dependencies{}), r, func(context.Context, *call, *input) (string, error) { return "", nil })
+	})
+}
+
 func TestAPanicIsA500ForThatRequestAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

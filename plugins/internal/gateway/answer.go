@@ -10,11 +10,13 @@ import (
 
 	"github.com/Kong/go-pdk"
 
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 )
 
-// Serve answers the request that kong stands for by an http.Handler, which knows paths without Prefix.
-func Serve(kong *pdk.PDK, log *slog.Logger, handler http.Handler) {
+// Serve answers the request that kong stands for by an http.Handler, which knows paths without Prefix. A handler's 401 is
+// counted among failures.
+func Serve(kong *pdk.PDK, log *slog.Logger, failures *identity.Failures, handler http.Handler) {
 	defer Recover(kong, log)
 	request, err := readHead(kong)
 	if err == nil && changes(request.Method) {
@@ -26,6 +28,9 @@ func Serve(kong *pdk.PDK, log *slog.Logger, handler http.Handler) {
 	}
 	answer := &recorder{header: http.Header{}}
 	http.StripPrefix(Prefix, handler).ServeHTTP(answer, request)
+	if answer.statusCode() == http.StatusUnauthorized && refuseFailures(kong, log, failures) {
+		return
+	}
 	// Exit blocks until the client has read everything; by now the handler has given its connection back.
 	kong.Response.Exit(answer.statusCode(), answer.body.Bytes(), answer.headers())
 }

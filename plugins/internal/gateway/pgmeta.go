@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/Kong/go-pdk"
 
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 )
@@ -20,8 +22,8 @@ const connectionHeader = "X-Connection-Encrypted"
 const admitTimeout = 10 * time.Second
 
 // Admit lets a request through to postgres-meta, or refuses it. The request's body and the result never pass through
-// here.
-func Admit(kong *pdk.PDK, log *slog.Logger, gate *pgmeta.Gate) {
+// here. A token that is not good is counted among failures.
+func Admit(kong *pdk.PDK, log *slog.Logger, failures *identity.Failures, gate *pgmeta.Gate) {
 	defer Recover(kong, log)
 	request, err := readHead(kong)
 	if err != nil {
@@ -37,7 +39,10 @@ func Admit(kong *pdk.PDK, log *slog.Logger, gate *pgmeta.Gate) {
 		Token:         request.Header.Get(connectionHeader),
 	})
 	if err != nil {
-		Refuse(kong, problem.Of(ctx, log, request.Header.Get("X-Request-Id"), err))
+		refusal := problem.Of(ctx, log, request.Header.Get("X-Request-Id"), err)
+		if refusal.Status != http.StatusUnauthorized || !refuseFailures(kong, log, failures) {
+			Refuse(kong, refusal)
+		}
 		return
 	}
 	if err := passOn(kong, upstream); err != nil {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -20,9 +21,13 @@ const Priority = 500
 // NewLog returns the log of a plugin: lines on standard error, which Kong takes into its own log.
 func NewLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
 
-// Settings reads a plugin's settings from the environment; S says by `env` tags what they are. Kong wipes the
-// environment of its plugins but for what KONG_NGINX_MAIN_ENV lists. The error names every missing or wrong setting.
-func Settings[S any]() (S, error) { return env.ParseAs[S]() }
+// Settings reads a plugin's settings from the environment; S says by `env` tags what they are, and by Check what tags
+// cannot say. Kong wipes the environment of its plugins but for what KONG_NGINX_MAIN_ENV lists. The error names every
+// missing or wrong setting.
+func Settings[S interface{ Check() error }]() (S, error) {
+	settings, err := env.ParseAs[S]()
+	return settings, errors.Join(err, settings.Check())
+}
 
 // Main runs a plugin until Kong ends it. Where Kong only asks for the plugin's schema (-dump), nothing is prepared:
 // the question comes before there is a network. prepare reads the settings and opens what the plugin works with.

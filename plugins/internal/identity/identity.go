@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -24,10 +25,29 @@ type Profiles interface {
 	ProfileByAccessToken(ctx context.Context, token string) (store.Profile, error)
 }
 
+// AAL is GoTrue's authenticator assurance level: how surely a session's user is who they say.
+type AAL string
+
+// The levels that GoTrue's session tokens have in their claim `aal`.
+const (
+	AAL1 AAL = "aal1" // one factor
+	AAL2 AAL = "aal2" // a second one was verified in this session
+)
+
+// Caller is who sends a request, and how they proved it.
+type Caller struct {
+	Profile store.Profile
+	// AAL is of the session; empty for an access token, which has no session.
+	AAL AAL
+	// AccessToken tells a personal access token from a session.
+	AccessToken bool
+}
+
 // Authenticator checks bearer tokens. It is safe for concurrent use.
 type Authenticator struct {
 	profiles  Profiles
 	jwtSecret []byte
+	keys      *keySet
 	parser    *jwt.Parser
 }
 
@@ -37,27 +57,48 @@ const sessionAudience = "authenticated"
 // clockSkew is how far the clocks of GoTrue and this machine may differ.
 const clockSkew = 10 * time.Second
 
-// New returns an Authenticator that takes session tokens signed HS256 with jwtSecret.
-func New(profiles Profiles, jwtSecret string, now func() time.Time) *Authenticator {
+// maxToken is more than nginx takes in a header unless told otherwise (8 KB), in bytes: what is longer is not looked at.
+const maxToken = 16 << 10
+
+// New returns an Authenticator that takes the session tokens that settings describe. It connects to nothing.
+func New(profiles Profiles, settings Settings, now func() time.Time) *Authenticator {
 	return &Authenticator{
 		profiles:  profiles,
-		jwtSecret: []byte(jwtSecret),
-		parser: jwt.NewParser(
-			jwt.WithValidMethods([]string{"HS256"}),
-			jwt.WithAudience(sessionAudience),
-			jwt.WithExpirationRequired(),
-			jwt.WithLeeway(clockSkew),
-			jwt.WithTimeFunc(now),
-		),
+		jwtSecret: []byte(settings.JWTSecret),
+		keys:      newKeySet(gotrue.New(settings.GoTrueURL), now),
+		parser:    newParser(settings, now),
 	}
 }
 
-// Authenticate returns the profile of whoever sent the Authorization header. The first good session token of an
-// unknown user makes the profile.
-func (a *Authenticator) Authenticate(ctx context.Context, authorization string) (store.Profile, error) {
+func newParser(settings Settings, now func() time.Time) *jwt.Parser {
+	var methods []string
+	if settings.JWTSecret != "" {
+		methods = append(methods, "HS256")
+	}
+	if settings.GoTrueURL != "" {
+		methods = append(methods, "RS256", "ES256", "EdDSA")
+	}
+	options := []jwt.ParserOption{
+		jwt.WithValidMethods(methods),
+		jwt.WithAudience(sessionAudience),
+		jwt.WithExpirationRequired(),
+		jwt.WithLeeway(clockSkew),
+		jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(now),
+	}
+	if settings.Issuer != "" {
+		options = append(options, jwt.WithIssuer(settings.Issuer))
+	}
+	return jwt.NewParser(options...)
+}
+
+// Authenticate says who sent the Authorization header. The first good session token of an unknown user makes the
+// profile. The error is ErrUnauthenticated where the token is not good, and gotrue.ErrUnavailable where that could not be found
+// out.
+func (a *Authenticator) Authenticate(ctx context.Context, authorization string) (Caller, error) {
 	scheme, token, _ := strings.Cut(authorization, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return store.Profile{}, ErrUnauthenticated
+	if !strings.EqualFold(scheme, "Bearer") || len(token) > maxToken {
+		return Caller{}, ErrUnauthenticated
 	}
 	if store.IsAccessToken(token) {
 		return a.byAccessToken(ctx, token)
@@ -65,31 +106,47 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization string) 
 	return a.bySession(ctx, token)
 }
 
-func (a *Authenticator) byAccessToken(ctx context.Context, token string) (store.Profile, error) {
+func (a *Authenticator) byAccessToken(ctx context.Context, token string) (Caller, error) {
 	profile, err := a.profiles.ProfileByAccessToken(ctx, token)
 	if errors.Is(err, store.ErrNotFound) {
-		return store.Profile{}, ErrUnauthenticated
+		return Caller{}, ErrUnauthenticated
 	}
-	return profile, err
+	return Caller{Profile: profile, AccessToken: true}, err
 }
 
 type sessionClaims struct {
 	jwt.RegisteredClaims
 	Email string `json:"email"`
 	Role  string `json:"role"`
+	AAL   AAL    `json:"aal"`
+	// Anonymous is true for a user whom GoTrue made without asking for anything.
+	Anonymous bool `json:"is_anonymous"`
 }
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-func (a *Authenticator) bySession(ctx context.Context, token string) (store.Profile, error) {
+func (a *Authenticator) bySession(ctx context.Context, token string) (Caller, error) {
 	var claims sessionClaims
-	_, err := a.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return a.jwtSecret, nil })
+	_, err := a.parser.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) { return a.key(ctx, t) })
+	if errors.Is(err, gotrue.ErrUnavailable) {
+		return Caller{}, err
+	}
 	if err != nil {
-		return store.Profile{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+		return Caller{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
 	// API keys are signed with the same secret: they name no user, and another role.
-	if !uuidPattern.MatchString(claims.Subject) || claims.Role != sessionAudience {
-		return store.Profile{}, fmt.Errorf("%w: not a user's session", ErrUnauthenticated)
+	if !uuidPattern.MatchString(claims.Subject) || claims.Role != sessionAudience || claims.Anonymous {
+		return Caller{}, fmt.Errorf("%w: not a user's session", ErrUnauthenticated)
 	}
-	return a.profiles.EnsureProfile(ctx, claims.Subject, claims.Email)
+	profile, err := a.profiles.EnsureProfile(ctx, claims.Subject, claims.Email)
+	return Caller{Profile: profile, AAL: claims.AAL}, err
+}
+
+// key returns what a token's signature is checked with. The parser lets only the methods through that are set up, and a
+// shared secret is never mistaken for a public key: they are of different types.
+func (a *Authenticator) key(ctx context.Context, token *jwt.Token) (any, error) {
+	if token.Method == jwt.SigningMethodHS256 {
+		return a.jwtSecret, nil
+	}
+	return a.keys.find(ctx, token)
 }

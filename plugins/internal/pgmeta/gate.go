@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
 )
@@ -46,7 +47,7 @@ func Routes() []string {
 
 // Authenticator finds out who sends a request.
 type Authenticator interface {
-	Authenticate(ctx context.Context, authorization string) (store.Profile, error)
+	Authenticate(ctx context.Context, authorization string) (identity.Caller, error)
 }
 
 // Projects is what the gate needs of the store.
@@ -81,11 +82,11 @@ type Upstream struct {
 // database to fall back to: a request goes to the project that it names, or nowhere.
 func (g *Gate) Admit(ctx context.Context, r Request) (Upstream, error) {
 	ref, endpoint, _ := strings.Cut(strings.TrimPrefix(r.Path, PathPrefix), "/")
-	profile, err := g.Authenticator.Authenticate(ctx, r.Authorization)
+	caller, err := g.Authenticator.Authenticate(ctx, r.Authorization)
 	if err != nil {
 		return Upstream{}, err
 	}
-	project, err := g.project(ctx, profile, ref)
+	project, err := g.project(ctx, caller, ref)
 	if err != nil {
 		return Upstream{}, err
 	}
@@ -93,7 +94,7 @@ func (g *Gate) Admit(ctx context.Context, r Request) (Upstream, error) {
 	if !known {
 		return Upstream{}, problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, strings.TrimPrefix(r.Path, "/api")))
 	}
-	if !access.Allows(project.Role, permission.Action(), permission.Resource()) {
+	if !access.AllowsInProject(project, permission.Action(), permission.Resource()) {
 		return Upstream{}, problem.Forbidden(permission)
 	}
 	mode, err := g.mode(project, r.Token)
@@ -107,13 +108,19 @@ func (g *Gate) Admit(ctx context.Context, r Request) (Upstream, error) {
 	return Upstream{Path: "/" + endpoint, Connection: connection}, nil
 }
 
-func (g *Gate) project(ctx context.Context, profile store.Profile, text string) (store.ProjectAccess, error) {
+func (g *Gate) project(ctx context.Context, caller identity.Caller, text string) (store.ProjectAccess, error) {
 	ref, ok := store.ParseRef(text)
 	if !ok {
 		return store.ProjectAccess{}, problem.NotFound("Project not found")
 	}
-	project, err := g.Projects.ProjectByRef(ctx, profile.ID, ref)
-	return project, problem.OrNotFound(err, "Project not found")
+	project, err := g.Projects.ProjectByRef(ctx, caller.Profile.ID, ref)
+	if err != nil {
+		return store.ProjectAccess{}, problem.OrNotFound(err, "Project not found")
+	}
+	if project.MFARequired && !access.HasSecondFactor(caller) {
+		return store.ProjectAccess{}, problem.SecondFactorMissing()
+	}
+	return project, nil
 }
 
 // mode opens the token and checks it against what the caller's role may do now: a token that was copied from a
@@ -123,7 +130,7 @@ func (g *Gate) mode(project store.ProjectAccess, token string) (Mode, error) {
 	if err != nil {
 		return "", problem.New(http.StatusForbidden, "The connection to this project's database is not valid any more. Reload the page.")
 	}
-	if mode == ReadWrite && ModeOf(project.Role) != ReadWrite {
+	if mode == ReadWrite && ModeOf(project) != ReadWrite {
 		return "", problem.New(http.StatusForbidden, "Your role may only read this project's database. Reload the page.")
 	}
 	return mode, nil

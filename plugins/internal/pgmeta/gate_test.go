@@ -17,12 +17,12 @@ import (
 // people signs in whoever says who they are.
 type people struct{}
 
-func (people) Authenticate(_ context.Context, authorization string) (store.Profile, error) {
+func (people) Authenticate(_ context.Context, authorization string) (identity.Caller, error) {
 	ids := map[string]int64{"owner": 1, "reader": 2, "stranger": 3}
 	if id, ok := ids[authorization]; ok {
-		return store.Profile{ID: id}, nil
+		return identity.Caller{Profile: store.Profile{ID: id}}, nil
 	}
-	return store.Profile{}, identity.ErrUnauthenticated
+	return identity.Caller{}, identity.ErrUnauthenticated
 }
 
 // projects holds one running and one paused project.
@@ -35,7 +35,7 @@ func (projects) ProjectByRef(_ context.Context, profileID int64, ref store.Ref) 
 		return store.ProjectAccess{}, store.ErrNotFound
 	}
 	host, port := "127.0.0.1", int32(54400)
-	return store.ProjectAccess{Role: role, Project: store.Project{Ref: ref, Status: status, DBHost: &host, DBPort: &port}}, nil
+	return store.ProjectAccess{OrganizationRole: role, Project: store.Project{Ref: ref, Status: status, DBHost: &host, DBPort: &port}}, nil
 }
 
 func (projects) ProjectSecrets(_ context.Context, _ int64, _ store.Ref, names ...string) (store.Secrets, error) {

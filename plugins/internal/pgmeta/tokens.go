@@ -84,9 +84,9 @@ func (t *Tokens) Open(text string, ref store.Ref) (Mode, error) {
 	return opened.Mode, nil
 }
 
-// ModeOf returns the database role that a platform role may use: those who may not change tables read only.
-func ModeOf(role store.Role) Mode {
-	if access.Allows(role, access.TenantSQLAdminWrite, "tables") {
+// ModeOf returns the database role that somebody may use in a project: those who may not change tables read only.
+func ModeOf(project store.ProjectAccess) Mode {
+	if access.AllowsInProject(project, access.TenantSQLAdminWrite, "tables") {
 		return ReadWrite
 	}
 	return ReadOnly

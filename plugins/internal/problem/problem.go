@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/store"
 )
@@ -38,6 +39,7 @@ var codes = map[int]string{
 	http.StatusConflict:              "conflict",
 	http.StatusRequestEntityTooLarge: "too_large",
 	http.StatusUnsupportedMediaType:  "unsupported_media_type",
+	http.StatusTooManyRequests:       "too_many_requests",
 	http.StatusInternalServerError:   "internal",
 	http.StatusServiceUnavailable:    "unavailable",
 }
@@ -85,6 +87,9 @@ func Of(ctx context.Context, log *slog.Logger, requestID string, err error) *Pro
 	log.ErrorContext(ctx, "request failed", "request_id", requestID, "error", err.Error())
 	if errors.Is(err, store.ErrUnavailable) {
 		return New(http.StatusServiceUnavailable, "The platform's database cannot be reached. Try again in a moment.")
+	}
+	if errors.Is(err, gotrue.ErrUnavailable) {
+		return New(http.StatusServiceUnavailable, "The sign-in service cannot be reached. Try again in a moment.")
 	}
 	return Internal(requestID)
 }
