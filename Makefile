@@ -30,11 +30,15 @@ bench: ## Measure
 	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: proof
-proof: proof-story ## Run every proof
+proof: proof-story proof-matrix ## Run every proof
 
 .PHONY: proof-story
 proof-story: ## From a signed-in user to a project's own database and back to nothing, on real parts
 	@$(LOCAL) with go test -count=1 -timeout 15m -run '^TestStory$$' ./compose/local/platform -v
+
+.PHONY: proof-matrix
+proof-matrix: ## Every route, asked by everybody: what Studio hides, the server refuses
+	@$(LOCAL) with go test -count=1 -run '^TestMatrix$$' ./plugins/internal/api -v
 
 .PHONY: test-kong
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE)

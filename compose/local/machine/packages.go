@@ -81,6 +81,8 @@ func missingPackages() []string {
 func aptGet(ctx context.Context, arguments ...string) error {
 	command := exec.CommandContext(ctx, "apt-get", append([]string{"--quiet=2"}, arguments...)...)
 	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	// Killed, it would leave Debian's package database halfway. Interrupted, it ends where it can.
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	return run(command)
 }
 
