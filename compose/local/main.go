@@ -90,6 +90,9 @@ func run(ctx context.Context) error {
 		Machine: m, Root: root, Dir: dir, Listen: listen, DatabaseURL: os.Getenv("DATABASE_URL"), Target: "local",
 		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is taken: end what listens there, or name another address by PLURABASE_LISTEN", listen)
+	}
 	if err != nil {
 		return err
 	}
