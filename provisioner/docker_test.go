@@ -135,7 +135,7 @@ func (b *bundle) lookalike(name string) (id string) {
 	b.Helper()
 	created, err := b.docker.ContainerCreate(b.Context(), &container.Config{
 		Image: b.image, Entrypoint: []string{"sleep", "600"}, Labels: map[string]string{"io.plurabase.service": "db"},
-	}, nil, nil, nil, name)
+	}, &container.HostConfig{NetworkMode: "none"}, nil, nil, name)
 	require.NoError(b, err)
 	b.Cleanup(func() {
 		_ = b.docker.ContainerRemove(context.Background(), created.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})

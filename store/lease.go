@@ -280,16 +280,15 @@ func errorText(err error) *string {
 
 // Settled is a project that nobody asks anything of, as the provisioner compares it with what runs.
 type Settled struct {
-	Ref      Ref
-	Status   Status
-	Services []string
+	Ref    Ref
+	Status Status
 }
 
 // SettledProjects lists the target's projects that should run or rest as they are: nothing newer is wanted of them,
 // nobody holds them, and no failed repair is waiting for its next try.
 func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select ref, status, services from platform.projects
+		select ref, status from platform.projects
 		where target = $1 and observed_generation = generation
 			and status in ('ACTIVE_HEALTHY', 'ACTIVE_UNHEALTHY', 'INACTIVE')
 			and (lease_expires_at is null or lease_expires_at <= clock_timestamp())

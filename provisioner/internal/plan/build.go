@@ -49,13 +49,6 @@ func (b *builder) planned(names ...string) []string {
 	})
 }
 
-// ours tells whether something belongs to the project.
-func (b *builder) ours(labels map[string]string) bool { return ours(b.want, labels) }
-
-func ours(want stack.Stack, labels map[string]string) bool {
-	return labels[stack.LabelTarget] == want.Target && labels[stack.LabelProject] == want.Ref
-}
-
 // part is what follows the project in the name of one of its objects: `db`.
 func (b *builder) part(name string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(name, stack.Prefix(b.want.Ref)), "-")
@@ -64,7 +57,7 @@ func (b *builder) part(name string) string {
 // removeContainers removes what is not wanted, or not as it is.
 func (b *builder) removeContainers() {
 	for _, container := range b.seen.Containers {
-		if !b.ours(container.Labels) {
+		if !b.want.Owns(container.Labels) {
 			continue
 		}
 		cause := b.misfit(container)
@@ -125,7 +118,7 @@ func generation(labels map[string]string) int64 {
 
 // networkFits tells whether the project's network is there as it should be.
 func (b *builder) networkFits() bool {
-	return slices.ContainsFunc(b.seen.Networks, func(n engine.Network) bool { return b.ours(n.Labels) && b.wantsNetwork(n) })
+	return slices.ContainsFunc(b.seen.Networks, func(n engine.Network) bool { return b.want.Owns(n.Labels) && b.wantsNetwork(n) })
 }
 
 func (b *builder) wantsNetwork(network engine.Network) bool {
@@ -136,7 +129,7 @@ func (b *builder) wantsNetwork(network engine.Network) bool {
 // removeNetworks removes what is not wanted, or not as it is, when nothing is on it any more.
 func (b *builder) removeNetworks() {
 	for _, network := range b.seen.Networks {
-		if !b.ours(network.Labels) || b.wantsNetwork(network) {
+		if !b.want.Owns(network.Labels) || b.wantsNetwork(network) {
 			continue
 		}
 		step := Step{Kind: RemoveNetwork, Subject: b.part(network.Name), Object: network.Name, Cause: "the project should not have it"}
@@ -144,7 +137,7 @@ func (b *builder) removeNetworks() {
 			step.Cause = "its configuration has changed"
 		}
 		for _, container := range b.seen.Containers {
-			if b.ours(container.Labels) {
+			if b.want.Owns(container.Labels) {
 				step.After = append(step.After, b.planned(string(RemoveContainer)+":"+b.part(container.Name))...)
 			}
 		}
@@ -160,7 +153,7 @@ func (b *builder) removeNetworks() {
 }
 
 func (b *builder) isOurContainer(name string) bool {
-	return slices.ContainsFunc(b.seen.Containers, func(c engine.Container) bool { return c.Name == name && b.ours(c.Labels) })
+	return slices.ContainsFunc(b.seen.Containers, func(c engine.Container) bool { return c.Name == name && b.want.Owns(c.Labels) })
 }
 
 // removeVolumes removes every volume of a project that is deleted, and none otherwise, whatever is wanted.
@@ -169,7 +162,7 @@ func (b *builder) removeVolumes() {
 		return
 	}
 	for _, volume := range b.seen.Volumes {
-		if !b.ours(volume.Labels) {
+		if !b.want.Owns(volume.Labels) {
 			continue
 		}
 		step := Step{Kind: RemoveVolume, Subject: b.part(volume.Name), Object: volume.Name, Cause: "the project is deleted"}
@@ -279,18 +272,18 @@ func (b *builder) configureDatabase(step Step, after []string) []string {
 func refuseForeigners(want stack.Stack, seen engine.Observed) error {
 	for _, container := range seen.Containers {
 		wanted := slices.ContainsFunc(want.Services, func(s stack.Service) bool { return s.Container == container.Name })
-		if wanted && !ours(want, container.Labels) {
+		if wanted && !want.Owns(container.Labels) {
 			return foreign("container", container.Name)
 		}
 	}
 	for _, network := range seen.Networks {
-		if want.Network != nil && network.Name == want.Network.Name && !ours(want, network.Labels) {
+		if want.Network != nil && network.Name == want.Network.Name && !want.Owns(network.Labels) {
 			return foreign("network", network.Name)
 		}
 	}
 	for _, volume := range seen.Volumes {
 		wanted := slices.ContainsFunc(want.Volumes, func(v stack.Volume) bool { return v.Name == volume.Name })
-		if wanted && !ours(want, volume.Labels) {
+		if wanted && !want.Owns(volume.Labels) {
 			return foreign("volume", volume.Name)
 		}
 	}

@@ -38,6 +38,9 @@ func (p *pass) write(ctx context.Context, outcome store.Outcome, err error) erro
 		p.log.Info("settled", "status", outcome.Status)
 		return p.claim.Settle(ctx, outcome)
 	case p.triedForEver():
+		if project.Desired == store.DesiredActive {
+			project.Status = store.StatusActiveUnhealthy
+		}
 		delay := p.Settings.retryDelay(p.claim.Attempts)
 		p.log.Warn("failed, and is tried again", "error", err, "after", delay)
 		return p.claim.Retry(ctx, project.Status, err, delay)

@@ -44,6 +44,7 @@ func (r *Reconciler) handle(ctx context.Context, claim *store.Claim) {
 // operation is tried again until its deadline; a delete and a repair are given back after a failure, because they are
 // tried for ever, and others shall not wait for them.
 func (p *pass) converge(ctx context.Context) (store.Outcome, error) {
+	var last error
 	for failures := 0; ; {
 		outcome, done, err := p.once(ctx)
 		if done {
@@ -58,11 +59,14 @@ func (p *pass) converge(ctx context.Context) (store.Outcome, error) {
 		if p.triedForEver() || isPermanent(err) {
 			return store.Outcome{}, err
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err // what the deadline cut off explains less than what failed before
+		}
 		delay := p.Settings.retryDelay(failures)
 		p.log.Warn("failed, and is tried again", "error", err, "after", delay)
 		select {
 		case <-ctx.Done():
-			return store.Outcome{}, fmt.Errorf("gave up after %s: %w", p.Settings.Deadline, err)
+			return store.Outcome{}, fmt.Errorf("gave up after %s: %w", p.Settings.Deadline, last)
 		case <-time.After(delay):
 			failures++
 		}
@@ -122,8 +126,10 @@ func (p *pass) once(ctx context.Context) (outcome store.Outcome, done bool, err 
 		return p.reached(seen, todo), true, nil
 	}
 	p.log.Info("planned", "plan", now.String())
-	if err := p.showUnhealthy(ctx); err != nil {
-		return store.Outcome{}, false, err
+	if len(now.Steps) < len(todo.Steps) { // a service has to be waited for: it is not healthy
+		if err := p.showUnhealthy(ctx); err != nil {
+			return store.Outcome{}, false, err
+		}
 	}
 	return store.Outcome{}, false, p.Executor.Run(ctx, want, now, p.claim, p.log)
 }
@@ -171,8 +177,9 @@ func (p *pass) observe(ctx context.Context, want stack.Stack) (engine.Observed, 
 	if err != nil || want.Database == nil {
 		return seen, err
 	}
+	// Only the project's own container may be asked: the question carries the database's password.
 	answers := slices.ContainsFunc(seen.Containers, func(c engine.Container) bool {
-		return c.Name == want.Database.Container && c.Healthy
+		return c.Name == want.Database.Container && c.Healthy && want.Owns(c.Labels)
 	})
 	if answers {
 		seen.Database = p.askDatabase(ctx, *want.Database)
@@ -192,9 +199,9 @@ func (p *pass) askDatabase(ctx context.Context, database stack.Database) *engine
 	return &engine.Database{Version: version, Mark: mark}
 }
 
-// showUnhealthy says that a project which was healthy is being repaired.
+// showUnhealthy says of a project under repair that it is not what it was.
 func (p *pass) showUnhealthy(ctx context.Context) error {
-	if !p.isRepair() || p.claim.Project.Status != store.StatusActiveHealthy {
+	if p.claim.Project.Status != store.StatusActiveHealthy {
 		return nil
 	}
 	p.claim.Project.Status = store.StatusActiveUnhealthy

@@ -35,6 +35,7 @@ const (
 // bundle is a store, an engine in memory, and somebody who owns an organization.
 type bundle struct {
 	*testing.T
+	url          string // of the platform's database
 	store        *store.Store
 	engine       *fake.Engine
 	profile      store.Profile
@@ -43,7 +44,8 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{T: t, store: storetest.New(t), engine: fake.New(image)}
+	opened, url := storetest.NewWithURL(t)
+	b := &bundle{T: t, url: url, store: opened, engine: fake.New(image)}
 	var err error
 	b.profile, err = b.store.EnsureProfile(t.Context(), "11111111-1111-4111-8111-111111111111", "ada@example.com")
 	require.NoError(t, err)

@@ -118,6 +118,11 @@ func (s Stack) Volume(name string) Volume {
 	return Volume{}
 }
 
+// Owns tells by its labels whether something belongs to the project. What does not is never touched.
+func (s Stack) Owns(labels map[string]string) bool {
+	return labels[LabelTarget] == s.Target && labels[LabelProject] == s.Ref
+}
+
 // Prefix is what the names of all of a project's objects start with.
 func Prefix(ref string) string { return "plurabase-" + ref }
 

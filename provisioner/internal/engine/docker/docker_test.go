@@ -1,0 +1,242 @@
+package docker_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/plurabase/plurabase/provisioner/internal/engine"
+	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
+	"github.com/plurabase/plurabase/provisioner/internal/stack"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bundle is a real Docker, and a project on it that is the test's own.
+type bundle struct {
+	*testing.T
+	*docker.Engine
+	image, target, ref string
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	runtime, err := docker.New()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, runtime.Close()) })
+	b := &bundle{
+		T: t, Engine: runtime, image: os.Getenv("PLURABASE_TEST_POSTGRES_IMAGE"), target: "test",
+		ref: strings.ToLower(rand.Text()[:20]),
+	}
+	if b.image == "" {
+		b.image = "plurabase/postgres:15-debian"
+	}
+	err = runtime.Ping(t.Context())
+	if err == nil && !b.observe().Images[b.image] {
+		err = engine.ErrNotFound
+	}
+	if err != nil && os.Getenv("CI") != "true" {
+		t.Skipf("needs Docker with the image %s: %v", b.image, err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(b.removeEverything)
+	return b
+}
+
+func (b *bundle) observe(others ...string) engine.Observed {
+	b.Helper()
+	ctx := context.WithoutCancel(b.Context())
+	seen, err := b.Observe(ctx, engine.Question{Target: b.target, Ref: b.ref, Images: []string{b.image}, Others: others})
+	require.NoError(b, err)
+	return seen
+}
+
+func (b *bundle) removeEverything() {
+	ctx, seen := context.WithoutCancel(b.Context()), b.observe()
+	for _, one := range seen.Containers {
+		require.NoError(b, b.RemoveContainer(ctx, one.Name))
+	}
+	for _, one := range seen.Networks {
+		require.NoError(b, b.RemoveNetwork(ctx, one.Name))
+	}
+	for _, one := range seen.Volumes {
+		require.NoError(b, b.RemoveVolume(ctx, one.Name))
+	}
+}
+
+// network makes the project's network, in a subnet that nobody else has by chance.
+func (b *bundle) network() stack.Network {
+	b.Helper()
+	var random [2]byte
+	_, _ = rand.Read(random[:])
+	base := netip.AddrFrom4([4]byte{10, 215, random[0], random[1] &^ 15})
+	network := stack.Network{Name: stack.Prefix(b.ref), Subnet: netip.PrefixFrom(base, 28), Labels: stack.Labels(b.target, b.ref)}
+	require.NoError(b, b.CreateNetwork(b.Context(), network))
+	return network
+}
+
+// sleeper is a service that does nothing.
+func (b *bundle) sleeper(name string, ports ...stack.Port) stack.Service {
+	return stack.Service{
+		Name: name, Container: stack.Name(b.ref, name), Image: b.image, Env: stack.Env{"POSTGRES_PASSWORD": "p"},
+		Labels: stack.Labels(b.target, b.ref), Ports: ports, StopTimeout: time.Second, StopSignal: "SIGKILL",
+		Health: stack.Health{Command: []string{"true"}, Interval: time.Second, Timeout: time.Second, Retries: 1, StartInterval: time.Second},
+		Limits: stack.Limits{MemoryBytes: 256 << 20, MilliCPUs: 64_000, Processes: 100},
+	}
+}
+
+func (b *bundle) start(network stack.Network, service stack.Service) {
+	b.Helper()
+	require.NoError(b, b.CreateContainer(b.Context(), network.Name, service))
+	require.NoError(b, b.StartContainer(b.Context(), service.Container))
+}
+
+func TestAContainersLife(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	network, service := b.network(), b.sleeper("one")
+	require.NoError(t, b.CreateContainer(t.Context(), network.Name, service))
+	seen := b.observe()
+	require.Equal(t, engine.StateCreated, seen.Containers[0].State)
+	require.Equal(t, []string{network.Name}, seen.Containers[0].Networks)
+	require.Equal(t, service.Labels, subset(seen.Containers[0].Labels, service.Labels))
+
+	require.NoError(t, b.StartContainer(t.Context(), service.Container))
+	require.Eventually(t, func() bool {
+		one, err := b.Container(t.Context(), service.Container)
+		return err == nil && one.Healthy && one.Runs()
+	}, 30*time.Second, 50*time.Millisecond)
+	require.True(t, b.observe().Containers[0].Healthy, "the list says so, too")
+	require.Equal(t, []string{service.Container}, b.observe().Networks[0].Members)
+
+	require.NoError(t, b.StopContainer(t.Context(), service.Container))
+	require.Equal(t, engine.StateExited, b.observe().Containers[0].State)
+	for range 2 { // what is away already is no error
+		require.NoError(t, b.RemoveContainer(t.Context(), service.Container))
+		require.NoError(t, b.StopContainer(t.Context(), service.Container))
+		require.NoError(t, b.RemoveNetwork(t.Context(), network.Name))
+	}
+	_, err := b.Container(t.Context(), service.Container)
+	require.ErrorIs(t, err, engine.ErrNotFound)
+}
+
+func TestACommandInsideAContainer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	service := b.sleeper("one")
+	b.start(b.network(), service)
+	printed, err := b.Engine.Run(t.Context(), service.Container, stack.Command{
+		Args: []string{"sh", "-c", `cat; printf %s "$WORD"; echo noise >&2`}, Env: stack.Env{"WORD": "world"}, Input: "hello ",
+	})
+	require.NoError(t, err)
+	require.Equal(t, "hello world", printed)
+
+	_, err = b.Engine.Run(t.Context(), service.Container, stack.Command{Args: []string{"sh", "-c", "echo first >&2; echo last >&2; exit 3"}})
+	require.EqualError(t, err, "sh exited with code 3: last")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = b.Engine.Run(ctx, service.Container, stack.Command{Args: []string{"sleep", "60"}})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestAPortThatIsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	service := b.sleeper("one", stack.Port{Container: 5432, Host: listener.Addr().(*net.TCPAddr).AddrPort()})
+	require.NoError(t, b.CreateContainer(t.Context(), b.network().Name, service))
+	require.ErrorIs(t, b.StartContainer(t.Context(), service.Container), engine.ErrPortTaken)
+}
+
+func TestASubnetThatIsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.network()
+	subnets, err := b.Subnets(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, subnets, first.Subnet)
+
+	second := first
+	second.Name += "-second"
+	second.Subnet = netip.PrefixFrom(upper(first.Subnet), 29)
+	require.ErrorIs(t, b.CreateNetwork(t.Context(), second), engine.ErrSubnetTaken)
+}
+
+func TestSomebodyElsesContainerJoinsAndLeaves(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	network, other := b.network(), setup(t)
+	gateway := other.sleeper("gateway")
+	other.start(other.network(), gateway)
+	require.True(t, b.observe(gateway.Container).Others[gateway.Container])
+
+	require.NoError(t, b.Connect(t.Context(), network.Name, gateway.Container))
+	require.Equal(t, []string{gateway.Container}, b.observe().Networks[0].Members)
+	survey, err := b.Survey(t.Context(), b.target, []string{gateway.Container})
+	require.NoError(t, err)
+	require.Contains(t, survey.Others[0].Networks, network.Name)
+
+	for range 2 {
+		_ = b.Disconnect(t.Context(), network.Name, gateway.Container)
+		require.Empty(t, b.observe().Networks[0].Members)
+	}
+}
+
+func TestNamesFindWhatHasNoLabels(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.NoError(t, b.CreateVolume(t.Context(), stack.Volume{Name: stack.Name(b.ref, "db"), Labels: map[string]string{"mine": "true"}}))
+	require.Equal(t, []engine.Volume{{Name: stack.Name(b.ref, "db"), Labels: map[string]string{"mine": "true"}}}, b.observe().Volumes)
+}
+
+func TestWatchingTellsOfAStart(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	service := b.sleeper("one")
+	require.NoError(t, b.CreateContainer(t.Context(), b.network().Name, service))
+	ctx, stop := context.WithCancel(t.Context())
+	changed, ended := make(chan struct{}, 100), make(chan error, 1)
+	go func() {
+		ended <- b.Watch(ctx, func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	require.Eventually(t, func() bool { // until the watch has begun, a start may pass unseen
+		require.NoError(t, b.StartContainer(t.Context(), service.Container))
+		require.NoError(t, b.StopContainer(t.Context(), service.Container))
+		return len(changed) > 0
+	}, 30*time.Second, 50*time.Millisecond)
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
+// upper returns the first address of a prefix's upper half.
+func upper(prefix netip.Prefix) netip.Addr {
+	raw := prefix.Addr().As4()
+	binary.BigEndian.PutUint32(raw[:], binary.BigEndian.Uint32(raw[:])+1<<(31-prefix.Bits()))
+	return netip.AddrFrom4(raw)
+}
+
+// subset returns those of labels that are also in names: an image adds its own.
+func subset(labels, names map[string]string) map[string]string {
+	kept := map[string]string{}
+	for name := range names {
+		kept[name] = labels[name]
+	}
+	return kept
+}
