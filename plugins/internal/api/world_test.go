@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	connection, err := pgx.Connect(t.Context(), b.databaseURL)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close(t.Context()) })
-	opened := b.API.store
+	opened := b.store
 	for _, one := range callers {
 		if one.id != "" {
 			_, err = opened.EnsureProfile(t.Context(), one.id, email(one.id))
