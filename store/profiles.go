@@ -61,6 +61,29 @@ func (s *Store) followEmail(ctx context.Context, gotrueID, email string) (Profil
 	return profile, wrap("follow the e-mail address", err)
 }
 
+// ProfileChange says what becomes of a profile. What is nil stays as it is.
+type ProfileChange struct {
+	Username  *string
+	FirstName *string
+	LastName  *string
+}
+
+// UpdateProfile changes the actor's own profile. A ConflictError says that somebody else has the username.
+func (s *Store) UpdateProfile(ctx context.Context, actor Actor, change ProfileChange) (Profile, error) {
+	return write(ctx, s, actor, "update the profile", func(ctx context.Context, tx pgx.Tx) (Profile, AuditEntry, error) {
+		rows, _ := tx.Query(ctx, `
+			update platform.profiles p set username = coalesce($2, username), first_name = coalesce($3, first_name),
+				last_name = coalesce($4, last_name), updated_at = $5
+			where id = $1 returning `+profileColumns,
+			actor.ProfileID, change.Username, change.FirstName, change.LastName, s.now())
+		changed, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Profile])
+		if violates(err, "profiles_username_key") {
+			return Profile{}, AuditEntry{}, &ConflictError{"This username is taken."}
+		}
+		return changed, AuditEntry{Action: "account.update"}, err
+	})
+}
+
 // usernames lists the usernames to try, the nicest first. The last one holds the whole id and cannot be taken.
 func usernames(gotrueID, email string) []string {
 	local, _, _ := strings.Cut(email, "@")
