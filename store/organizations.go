@@ -76,6 +76,51 @@ func (s *Store) CreateOrganization(ctx context.Context, actor Actor, name string
 	})
 }
 
+// OrganizationChange says what becomes of an organization. What is nil stays as it is.
+type OrganizationChange struct {
+	Name                    *string
+	BillingEmail            *string
+	AdditionalBillingEmails *[]string
+	OptInTags               *[]string
+	MFARequired             *bool
+}
+
+// details are what the audit log says of the change.
+func (c OrganizationChange) details() map[string]any {
+	details := map[string]any{}
+	if c.Name != nil {
+		details["name"] = *c.Name
+	}
+	if c.BillingEmail != nil {
+		details["billing_email"] = *c.BillingEmail
+	}
+	if c.AdditionalBillingEmails != nil {
+		details["additional_billing_emails"] = *c.AdditionalBillingEmails
+	}
+	if c.OptInTags != nil {
+		details["opt_in_tags"] = *c.OptInTags
+	}
+	if c.MFARequired != nil {
+		details["mfa_required"] = *c.MFARequired
+	}
+	return details
+}
+
+// UpdateOrganization changes an organization and returns what became of it. ErrNotFound: it is gone.
+func (s *Store) UpdateOrganization(ctx context.Context, actor Actor, id int64, change OrganizationChange) (Organization, error) {
+	return write(ctx, s, actor, "update the organization", func(ctx context.Context, tx pgx.Tx) (Organization, AuditEntry, error) {
+		rows, _ := tx.Query(ctx, `
+			update platform.organizations o set
+				name = coalesce($2, name), billing_email = coalesce($3, billing_email),
+				additional_billing_emails = coalesce($4, additional_billing_emails), opt_in_tags = coalesce($5, opt_in_tags),
+				mfa_required = coalesce($6, mfa_required), updated_at = $7
+			where id = $1 returning `+organizationColumns,
+			id, change.Name, change.BillingEmail, change.AdditionalBillingEmails, change.OptInTags, change.MFARequired, s.now())
+		changed, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Organization])
+		return changed, AuditEntry{Action: "organizations.update", OrganizationID: id, Details: change.details()}, err
+	})
+}
+
 // DeleteOrganization removes an organization that has no projects left.
 func (s *Store) DeleteOrganization(ctx context.Context, actor Actor, id int64) error {
 	_, err := write(ctx, s, actor, "delete the organization", func(ctx context.Context, tx pgx.Tx) (struct{}, AuditEntry, error) {

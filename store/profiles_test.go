@@ -45,6 +45,21 @@ func TestTheSameLocalPartGivesDifferentUsernames(t *testing.T) {
 	require.Equal(t, "info-2222", second.Username)
 }
 
+func TestAProfileFollowsTheAddressThatSomebodySignsInWith(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	first, err := s.EnsureProfile(t.Context(), ada, "ada@example.com")
+	require.NoError(t, err)
+	changed, err := s.EnsureProfile(t.Context(), ada, "lovelace@example.com")
+	require.NoError(t, err)
+	require.Equal(t, first.ID, changed.ID)
+	require.Equal(t, "lovelace@example.com", changed.PrimaryEmail)
+	require.Equal(t, "ada", changed.Username)
+	same, err := s.EnsureProfile(t.Context(), ada, "")
+	require.NoError(t, err)
+	require.Equal(t, changed, same)
+}
+
 func TestManyWithTheSameLocalPartAtOnceAllGetAProfile(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)

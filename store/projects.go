@@ -112,7 +112,8 @@ const projectColumns = `p.id, p.ref, p.organization_id, o.slug, p.name, p.cloud_
 	p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host, p.db_port,
 	p.created_at, p.updated_at`
 
-// CreateProject makes a project that is wanted active, and wakes the provisioner of its target.
+// CreateProject makes a project that is wanted active, and wakes the provisioner of its target. ErrNotFound: the
+// organization is gone.
 func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProject) (CreatedProject, error) {
 	return write(ctx, s, actor, "create the project", func(ctx context.Context, tx pgx.Tx) (CreatedProject, AuditEntry, error) {
 		name, err := newLetters(s.random, 20)
@@ -133,6 +134,9 @@ func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProjec
 			name, wanted.OrganizationID, wanted.Name, wanted.CloudProvider, wanted.Region, wanted.Target,
 			wanted.ComputeSize, wanted.Services, DesiredActive, StatusComingUp, s.now())
 		project, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
+		if violates(err, "projects_organization_id_fkey") {
+			return CreatedProject{}, AuditEntry{}, ErrNotFound // deleted in the meantime
+		}
 		if err != nil {
 			return CreatedProject{}, AuditEntry{}, err
 		}

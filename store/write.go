@@ -113,30 +113,6 @@ func requestContext(actor Actor) string {
 	return fmt.Sprintf("request/%d/%s", actor.ProfileID, actor.RequestID)
 }
 
-func (s *Store) audit(ctx context.Context, tx pgx.Tx, actor Actor, entry AuditEntry) error {
-	details := entry.Details
-	if details == nil {
-		details = map[string]any{}
-	}
-	_, err := tx.Exec(ctx, `
-		insert into platform.audit_log
-			(occurred_at, profile_id, organization_id, project_ref, action, address, request_id, details)
-		values ($1, $2, nullif($3, 0::bigint), nullif($4, ''), $5, $6, $7, $8)`,
-		s.now(), actor.ProfileID, entry.OrganizationID, string(entry.ProjectRef), entry.Action,
-		nullableAddr(actor.Address), actor.RequestID, details)
-	if err != nil {
-		return fmt.Errorf("write the audit log: %w", err)
-	}
-	return nil
-}
-
-func nullableAddr(address netip.Addr) *netip.Addr {
-	if !address.IsValid() {
-		return nil
-	}
-	return &address
-}
-
 // ForgetRequests drops the answers that are kept for repetitions and are older than age. The gateway repeats a
 // request within seconds; a day is ample.
 func (s *Store) ForgetRequests(ctx context.Context, age time.Duration) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
 	"github.com/plurabase/plurabase/plugins/internal/gateway"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/store"
 )
@@ -68,11 +69,16 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
+	sender, err := mail.New(s.Mail)
+	if err != nil {
+		return err
+	}
 	answer = api.New(api.Dependencies{
 		Settings:      s.api(),
 		Store:         opened,
 		Authenticator: identity.New(opened, s.Identity, time.Now),
 		GoTrue:        s.goTrue(),
+		Mail:          sender,
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
 		Log:           log,
 	})

@@ -4,6 +4,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -11,6 +12,7 @@ import (
 type settings struct {
 	store.Settings
 	Identity      identity.Settings
+	Mail          mail.Settings
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`

@@ -20,6 +20,7 @@ import (
 
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
@@ -49,6 +50,8 @@ type Dependencies struct {
 	Authenticator *identity.Authenticator
 	// GoTrue is the platform's own; without it nobody can sign up or reset a password by way of Studio.
 	GoTrue *gotrue.Client
+	// Mail sends invitations; nil where the operator named no SMTP server.
+	Mail *mail.Sender
 	// Tokens seals the connection tokens that Studio holds instead of connection strings.
 	Tokens *pgmeta.Tokens
 	Log    *slog.Logger
@@ -62,6 +65,7 @@ type API struct {
 	store         *store.Store
 	authenticator *identity.Authenticator
 	gotrue        *gotrue.Client
+	mail          *mail.Sender
 	tokens        *pgmeta.Tokens
 	log           *slog.Logger
 	now           func() time.Time
@@ -78,6 +82,7 @@ func New(dependencies Dependencies) *API {
 		store:         dependencies.Store,
 		authenticator: dependencies.Authenticator,
 		gotrue:        dependencies.GoTrue,
+		mail:          dependencies.Mail,
 		tokens:        dependencies.Tokens,
 		log:           dependencies.Log,
 		now:           dependencies.Now,
@@ -91,7 +96,10 @@ func New(dependencies Dependencies) *API {
 		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
 	})
 	a.registerAccessTokens()
+	a.registerAudit()
+	a.registerInvitations()
 	a.registerMembers()
+	a.registerMFA()
 	a.registerOrganizations()
 	a.registerProfile()
 	a.registerProjects()

@@ -43,7 +43,7 @@ type MemberRolePath struct {
 type assignRoleInput struct {
 	MemberPath
 	Body struct {
-		RoleID   int64    `json:"role_id" minimum:"1" maximum:"4" doc:"A base role."`
+		RoleID   int16    `json:"role_id" minimum:"1" maximum:"4" doc:"A base role."`
 		Projects []string `json:"role_scoped_projects,omitempty" maxItems:"1000" doc:"Refs. Absent or empty: the whole organization."`
 	}
 }

@@ -15,6 +15,7 @@ type OrganizationResponse struct {
 	Name                     string           `json:"name"`
 	BillingEmail             *string          `json:"billing_email"`
 	BillingPartner           *string          `json:"billing_partner"`
+	HasOrioleProject         bool             `json:"has_oriole_project"`
 	IsOwner                  bool             `json:"is_owner"`
 	OptInTags                []string         `json:"opt_in_tags"`
 	OrganizationMissingAddr  bool             `json:"organization_missing_address"`
@@ -43,6 +44,26 @@ type createOrganizationInput struct {
 	}
 }
 
+// UpdateOrganizationResponse is what became of an organization.
+type UpdateOrganizationResponse struct {
+	ID               int64    `json:"id"`
+	Slug             string   `json:"slug"`
+	Name             string   `json:"name"`
+	BillingEmail     *string  `json:"billing_email,omitempty"`
+	OptInTags        []string `json:"opt_in_tags"`
+	StripeCustomerID string   `json:"stripe_customer_id" doc:"Always empty: there is no Stripe."`
+}
+
+type updateOrganizationInput struct {
+	SlugPath
+	Body struct {
+		Name                    *string   `json:"name,omitempty" minLength:"1" maxLength:"100"`
+		BillingEmail            *string   `json:"billing_email,omitempty" format:"email" maxLength:"320"`
+		AdditionalBillingEmails *[]string `json:"additional_billing_emails,omitempty" maxItems:"100"`
+		OptInTags               *[]string `json:"opt_in_tags,omitempty" enum:"AI_SQL_GENERATOR_OPT_IN,AI_DATA_GENERATOR_OPT_IN,AI_LOG_GENERATOR_OPT_IN" maxItems:"3"`
+	}
+}
+
 // SlugPath names an organization.
 type SlugPath struct {
 	Slug string `path:"slug"`
@@ -61,6 +82,10 @@ func (a *API) registerOrganizations() {
 		method: http.MethodGet, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Read, "organizations"),
 		summary: "One organization",
 	}, a.getOrganization)
+	handle(a, route{
+		method: http.MethodPatch, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Update, "organizations"),
+		summary: "Change an organization",
+	}, a.updateOrganization)
 	handle(a, route{
 		method: http.MethodDelete, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Delete, "organizations"),
 		summary: "Delete an organization without projects",
@@ -90,6 +115,14 @@ func (a *API) createOrganization(ctx context.Context, c *call, in *createOrganiz
 
 func (a *API) getOrganization(_ context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
 	return organizationOf(c.membership), nil
+}
+
+func (a *API) updateOrganization(ctx context.Context, c *call, in *updateOrganizationInput) (UpdateOrganizationResponse, error) {
+	o, err := a.store.UpdateOrganization(ctx, c.actor, c.membership.ID, store.OrganizationChange{
+		Name: in.Body.Name, BillingEmail: in.Body.BillingEmail,
+		AdditionalBillingEmails: in.Body.AdditionalBillingEmails, OptInTags: in.Body.OptInTags,
+	})
+	return UpdateOrganizationResponse{ID: o.ID, Slug: string(o.Slug), Name: o.Name, BillingEmail: o.BillingEmail, OptInTags: o.OptInTags}, err
 }
 
 func (a *API) deleteOrganization(ctx context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {

@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -36,6 +38,15 @@ type AccessControlPermission struct {
 	ProjectRefs      []string `json:"project_refs"`
 }
 
+type updateProfileInput struct {
+	Body struct {
+		Username     *string `json:"username,omitempty" minLength:"1" maxLength:"100"`
+		FirstName    *string `json:"first_name,omitempty" maxLength:"100"`
+		LastName     *string `json:"last_name,omitempty" maxLength:"100"`
+		PrimaryEmail *string `json:"primary_email,omitempty" maxLength:"320" doc:"Only as it is: the address is the one that you sign in with."`
+	}
+}
+
 func (a *API) registerProfile() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/profile", permission: access.SignedIn(),
@@ -47,6 +58,10 @@ func (a *API) registerProfile() {
 		summary: "Make your profile",
 	}, a.getProfile)
 	handle(a, route{
+		method: http.MethodPatch, path: "/platform/profile", permission: access.SignedIn(),
+		summary: "Change your profile",
+	}, a.updateProfile)
+	handle(a, route{
 		method: http.MethodGet, path: "/platform/profile/permissions", permission: access.SignedIn(),
 		summary: "What you may do, in all your organizations",
 	}, a.getPermissions)
@@ -54,12 +69,26 @@ func (a *API) registerProfile() {
 
 // getProfile answers with the profile that authentication found or made.
 func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, error) {
-	p := c.Profile
+	return profileOf(c.Profile), nil
+}
+
+// updateProfile leaves the e-mail address to GoTrue, which alone knows whose it is: invitations are by address.
+func (a *API) updateProfile(ctx context.Context, c *call, in *updateProfileInput) (ProfileResponse, error) {
+	if address := in.Body.PrimaryEmail; address != nil && !strings.EqualFold(*address, c.Profile.PrimaryEmail) {
+		return ProfileResponse{}, problem.BadRequest("The e-mail address is the one that you sign in with. Change it there.")
+	}
+	changed, err := a.store.UpdateProfile(ctx, c.actor, store.ProfileChange{
+		Username: in.Body.Username, FirstName: in.Body.FirstName, LastName: in.Body.LastName,
+	})
+	return profileOf(changed), err
+}
+
+func profileOf(p store.Profile) ProfileResponse {
 	return ProfileResponse{
 		ID: p.ID, GotrueID: p.GotrueID, PrimaryEmail: p.PrimaryEmail, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, Mobile: p.Mobile,
 		DisabledFeatures: []string{},
-	}, nil
+	}
 }
 
 func (a *API) getPermissions(ctx context.Context, c *call, _ *none) ([]AccessControlPermission, error) {

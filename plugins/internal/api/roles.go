@@ -52,6 +52,13 @@ func (a *API) listRoles(ctx context.Context, c *call, _ *SlugPath) (Organization
 	for _, member := range members {
 		answer.ProjectScopedRoles = append(answer.ProjectScopedRoles, scopedRolesOf(member.Roles, c.membership.Roles)...)
 	}
+	invitations, err := a.store.Invitations(ctx, c.membership.ID)
+	if err != nil {
+		return OrganizationRoleResponse{}, err
+	}
+	for _, invitation := range invitations {
+		answer.ProjectScopedRoles = append(answer.ProjectScopedRoles, scopedRolesOf(invitation.Roles, c.membership.Roles)...)
+	}
 	return answer, nil
 }
 
