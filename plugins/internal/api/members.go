@@ -109,7 +109,7 @@ func (a *API) assignRole(ctx context.Context, c *call, in *assignRoleInput) erro
 	if err != nil {
 		return err
 	}
-	return memberProblem(a.store.AssignRole(ctx, a.memberChange(c, in.GotrueID), store.Role(in.Body.RoleID), refs)) //nolint:gosec // 1 to 4, as the declaration of the body says
+	return memberProblem(a.store.AssignRole(ctx, a.memberChange(c, in.GotrueID), store.Role(in.Body.RoleID), refs))
 }
 
 func (a *API) updateRole(ctx context.Context, c *call, in *updateRoleInput) error {

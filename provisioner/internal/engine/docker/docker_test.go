@@ -84,10 +84,15 @@ func (b *bundle) network() stack.Network {
 	return network
 }
 
-// sleeper is a service that does nothing.
+// sleeper is a service that does nothing of interest. Its volume carries the project's labels: Docker would make a nameless
+// one for what the image declares, which nobody finds again.
 func (b *bundle) sleeper(name string, ports ...stack.Port) stack.Service {
+	b.Helper()
+	volume := stack.Volume{Name: stack.Name(b.ref, name), Labels: stack.Labels(b.target, b.ref)}
+	require.NoError(b, b.CreateVolume(b.Context(), volume))
 	return stack.Service{
-		Name: name, Container: stack.Name(b.ref, name), Image: b.image, Env: stack.Env{"POSTGRES_PASSWORD": "p"},
+		Mounts: []stack.Mount{{Volume: volume.Name, Path: "/var/lib/postgresql/data"}},
+		Name:   name, Container: stack.Name(b.ref, name), Image: b.image, Env: stack.Env{"POSTGRES_PASSWORD": "p"},
 		Labels: stack.Labels(b.target, b.ref), Ports: ports, StopTimeout: time.Second, StopSignal: "SIGKILL",
 		Health: stack.Health{Command: []string{"true"}, Interval: time.Second, Timeout: time.Second, Retries: 1, StartInterval: time.Second},
 		Limits: stack.Limits{MemoryBytes: 256 << 20, MilliCPUs: 64_000, Processes: 100},
