@@ -20,6 +20,7 @@ run: ## Install what is missing, and run the platform on this machine until Ctrl
 .PHONY: test
 test: lint ## Install what is missing, and run every test that can run here, with the race detector
 	$(LOCAL) with go test -race -timeout 30m ./...
+	@$(MAKE) --no-print-directory test-kong
 
 .PHONY: lint
 lint: ## Check the code's form
@@ -41,7 +42,7 @@ proof-matrix: ## Every route, asked by everybody: what Studio hides, the server 
 	@$(LOCAL) with go test -count=1 -run '^TestMatrix$$' ./plugins/internal/api -v
 
 .PHONY: test-kong
-test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE)
+test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had
 	$(LOCAL) with env KONG_IMAGE=$(KONG_IMAGE) go test -count=1 -v ./kong
 
 .PHONY: fuzz

@@ -102,10 +102,11 @@ func TestAnEngineOfOurOwnIsStartedAndEnded(t *testing.T) {
 	if err != nil || os.Getuid() != 0 {
 		t.Skip("only root can start a Docker Engine, and dockerd has to be installed")
 	}
-	// Apart from the machine's own engine in all that two can get into each other's way with.
+	// Apart from the machine's own engine in all that two can get into each other's way with: in one network namespace, an
+	// engine without a bridge would remove the other one's.
 	dir := t.TempDir()
 	host := "unix://" + filepath.Join(dir, "docker.sock")
-	script := fmt.Sprintf("#!/bin/sh\nexec '%s' --host '%s' --data-root '%s' --exec-root '%s' --pidfile '%s' "+
+	script := fmt.Sprintf("#!/bin/sh\nexec unshare --net '%s' --host '%s' --data-root '%s' --exec-root '%s' --pidfile '%s' "+
 		"--storage-driver=vfs --bridge=none --iptables=false --ip6tables=false\n",
 		dockerd, host, filepath.Join(dir, "data"), filepath.Join(dir, "exec"), filepath.Join(dir, "pid"))
 	bin := t.TempDir()

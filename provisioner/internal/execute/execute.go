@@ -82,6 +82,9 @@ func (e Executor) step(ctx context.Context, want stack.Stack, step plan.Step, re
 	if failure == nil {
 		failure = e.call(ctx, want, step)
 	}
+	if failure != nil && errors.Is(ctx.Err(), context.Canceled) {
+		failure = ctx.Err() // another step's failure cut this one off: what the engine then says misleads
+	}
 	log = log.With("step", step.Name(), "cause", step.Cause, "took", time.Since(begun).Round(time.Millisecond))
 	if failure == nil {
 		log.Info("step done")
