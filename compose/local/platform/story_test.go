@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -147,7 +148,12 @@ func startStory(t *testing.T) *story {
 	t.Cleanup(func() { _ = log.Close() })
 	s.platform, err = platform.Start(t.Context(), platform.Options{
 		Machine: m, Root: root, Dir: folder, Listen: "127.0.0.1:0",
-		Target: s.target, Provisioner: map[string]string{"PLURABASE_RESYNC": "1s", "PLURABASE_LEASE": "4s"},
+		Target: s.target,
+		Provisioner: map[string]string{
+			"PLURABASE_RESYNC": "1s", "PLURABASE_LEASE": "4s",
+			// Apart from other platforms on this machine, and from what a killed Docker Engine may have left.
+			"PLURABASE_SUBNET_POOL": fmt.Sprintf("10.%d.%d.0/24", 214+rand.N(20), rand.N(256)),
+		},
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)
