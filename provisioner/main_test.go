@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,6 +60,7 @@ type bundle struct {
 	url     string
 	target  string
 	image   string
+	pool    string // apart from other platforms on this machine, and from what a killed Docker Engine may have left
 	docker  *client.Client
 	profile store.Profile
 	orgID   int64
@@ -70,6 +72,7 @@ func setup(t *testing.T) *bundle {
 	if b.image == "" {
 		b.image = "plurabase/postgres:15-debian"
 	}
+	b.pool = fmt.Sprintf("10.%d.%d.0/24", 234+mathrand.N(20), mathrand.N(256))
 	b.requireDocker()
 	b.url = pgtest.URL(t)
 	var err error
@@ -187,7 +190,7 @@ func (b *bundle) start(environment ...string) *process {
 	p := &process{command: exec.Command(binary), log: &buffer{}, ended: make(chan struct{})}
 	p.command.Env = append(os.Environ(), "DATABASE_URL="+b.url, "PLURABASE_MASTER_KEY="+storetest.MasterKeyText,
 		"PLURABASE_TARGET="+b.target, "PLURABASE_POSTGRES_IMAGE="+b.image, "PLURABASE_LEASE=2s", "PLURABASE_RESYNC=500ms",
-		"PLURABASE_SUBNET_POOL=10.214.0.0/16", "PLURABASE_PORT_RANGE=24000-24999", "PLURABASE_LOG_FORMAT=text")
+		"PLURABASE_SUBNET_POOL="+b.pool, "PLURABASE_PORT_RANGE=24000-24999", "PLURABASE_LOG_FORMAT=text")
 	p.command.Env = append(p.command.Env, environment...)
 	p.command.Stderr = p.log
 	require.NoError(b, p.command.Start())
