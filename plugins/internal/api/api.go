@@ -95,6 +95,8 @@ func New(dependencies Dependencies) *API {
 	})
 	a.registerAccessTokens()
 	a.registerAudit()
+	a.registerBilling()
+	a.registerEntitlements()
 	a.registerInvitations()
 	a.registerMembers()
 	a.registerMFA()
@@ -102,6 +104,7 @@ func New(dependencies Dependencies) *API {
 	a.registerProfile()
 	a.registerProjects()
 	a.registerRoles()
+	a.registerSSO()
 	a.registerManagement()
 	a.registerSignUp()
 	return a
