@@ -104,6 +104,7 @@ func New(dependencies Dependencies) *API {
 	a.registerProfile()
 	a.registerProjects()
 	a.registerRoles()
+	a.registerScopedTokens()
 	a.registerSSO()
 	a.registerManagement()
 	a.registerSignUp()

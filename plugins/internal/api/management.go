@@ -86,11 +86,11 @@ func (in *v1CreateProjectInput) organizationSlug() store.Slug {
 
 func (a *API) registerManagement() {
 	handle(a, route{
-		method: http.MethodGet, path: "/v1/organizations", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/v1/organizations", permission: access.SignedInTo(access.Read, "organizations"),
 		summary: "Your organizations",
 	}, a.v1ListOrganizations)
 	handle(a, route{
-		method: http.MethodPost, path: "/v1/organizations", permission: access.SignedIn(), status: http.StatusCreated,
+		method: http.MethodPost, path: "/v1/organizations", permission: access.SignedInTo(access.Create, "organizations"), status: http.StatusCreated,
 		summary: "Create an organization",
 	}, a.v1CreateOrganization)
 	handle(a, route{
@@ -98,15 +98,15 @@ func (a *API) registerManagement() {
 		summary: "One organization",
 	}, a.v1GetOrganization)
 	handle(a, route{
-		method: http.MethodGet, path: "/v1/organizations/{slug}/members", permission: access.InOrganization(access.Read, "organizations"),
+		method: http.MethodGet, path: "/v1/organizations/{slug}/members", permission: access.InOrganization(access.Read, "auth.subject_roles"),
 		summary: "Who is in the organization",
 	}, a.v1ListMembers)
 	handle(a, route{
-		method: http.MethodGet, path: "/v1/profile", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/v1/profile", permission: access.SignedInTo(access.Read, "profile"),
 		summary: "Your profile",
 	}, a.v1GetProfile)
 	handle(a, route{
-		method: http.MethodGet, path: "/v1/projects", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/v1/projects", permission: access.SignedInTo(access.Read, "projects"),
 		summary: "Your projects",
 	}, a.v1ListProjects)
 	handle(a, route{
@@ -134,7 +134,7 @@ func (a *API) registerManagement() {
 }
 
 func (a *API) v1ListOrganizations(ctx context.Context, c *call, _ *none) ([]V1Organization, error) {
-	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
+	memberships, err := a.memberships(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func (a *API) v1GetProfile(_ context.Context, c *call, _ *none) (V1Profile, erro
 
 func (a *API) v1ListProjects(ctx context.Context, c *call, _ *none) ([]V1ProjectWithDatabase, error) {
 	page, err := a.store.Projects(ctx, c.Profile.ID, store.ProjectFilter{
-		Order: store.OrderCreatedAscending, WithoutMFA: !access.HasSecondFactor(c.Caller),
+		Order: store.OrderCreatedAscending, WithoutMFA: !access.HasSecondFactor(c.Caller), Limits: c.Limits,
 	})
 	if err != nil {
 		return nil, err
