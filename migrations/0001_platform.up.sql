@@ -22,7 +22,11 @@ create table platform.access_tokens (
   alias        text        not null, -- `sbp_1234…abcd`, to tell tokens apart in a list
   created_at   timestamptz not null,
   expires_at   timestamptz,
-  last_used_at timestamptz
+  last_used_at timestamptz,
+  -- What a scoped token may do. Without scopes a token may do what its owner may.
+  scopes           text[],
+  organization_ids bigint[] not null default '{}', -- with project_ids: all that it reaches; both empty: whatever its owner does
+  project_ids      bigint[] not null default '{}'
 );
 create index access_tokens_profile on platform.access_tokens (profile_id);
 

@@ -21,7 +21,7 @@ func TestAnAccessTokenOpensItsOwnersProfile(t *testing.T) {
 
 	found, err := s.ProfileByAccessToken(t.Context(), made.Token)
 	require.NoError(t, err)
-	require.Equal(t, profile, found)
+	require.Equal(t, store.TokenOwner{Profile: profile}, found)
 
 	listed, err := s.AccessTokens(t.Context(), profile.ID)
 	require.NoError(t, err)

@@ -207,6 +207,7 @@ type ProjectFilter struct {
 	Order          ProjectOrder // by name where empty
 	Limit, Offset  int          // Limit 0: all
 	WithoutMFA     bool         // leaves out what sessions need a second factor for
+	Limits         *TokenLimits // of the access token that asks
 }
 
 // ProjectPage is one page of a list, and how many rows there are on all pages.
@@ -225,13 +226,15 @@ func (s *Store) Projects(ctx context.Context, profileID int64, filter ProjectFil
 		from ` + visibleProjects + `
 			and m.profile_id = @profile
 			and not (@without_mfa and o.mfa_required)
+			and (not @limited or o.id = any (@organizations) or p.id = any (@projects))
 			and (@organization = 0 or p.organization_id = @organization)
 			and (@search = '' or strpos(lower(p.name), lower(@search)) > 0 or strpos(p.ref, lower(@search)) > 0)
 			and (cardinality(@statuses::text[]) = 0 or p.status = any (@statuses))`
 	arguments := pgx.NamedArgs{
 		"profile": profileID, "organization": filter.OrganizationID, "search": filter.Search,
 		"statuses": append([]Status{}, filter.Statuses...), "limit": filter.Limit, "offset": filter.Offset,
-		"without_mfa": filter.WithoutMFA,
+		"without_mfa": filter.WithoutMFA, "limited": filter.Limits.limited(),
+		"organizations": filter.Limits.organizations(), "projects": filter.Limits.projects(),
 	}
 	// The count comes with every row; a page past the end has none, and asks for it by itself.
 	rows, _ := s.pool.Query(ctx, `select `+projectColumns+`, count(*) over ()`+matching+`

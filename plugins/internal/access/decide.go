@@ -22,6 +22,9 @@ func AllowsRole(roles store.Roles, action, resource string, role store.Role) boo
 // AllowsInProject tells whether somebody may do an action on a resource of a project. A role in the project decides
 // alone wherever it has any grant that matches, else the role in the whole organization does.
 func AllowsInProject(project store.ProjectAccess, action, resource string) bool {
+	if !project.ProjectRole.Valid() && !project.OrganizationRole.Valid() {
+		return false
+	}
 	asked := request{action, resource, 0}
 	if matched, allowed := decide(compiled[project.ProjectRole], asked); matched {
 		return allowed
@@ -66,10 +69,10 @@ var (
 )
 
 func compiledFor(role store.Role) []compiledGrant {
-	if role.Valid() {
-		return compiled[role]
+	if role == 0 {
+		return compiledScopedMember
 	}
-	return compiledScopedMember
+	return compiled[role]
 }
 
 func compileAll(matrix map[store.Role][]Grant) map[store.Role][]compiledGrant {

@@ -78,10 +78,10 @@ var Matrix = map[store.Role][]Grant{
 	},
 }
 
-// ScopedMember is what members of some projects alone may do in the organization: know that it is there. What they may
-// do in their projects is their roles' in the Matrix.
+// ScopedMember is what members of some projects alone may do in the organization: know that it is there, and of what is
+// in it as far as it is theirs. What they may do in their projects is their roles' in the Matrix.
 var ScopedMember = []Grant{
-	{Actions: []string{Read}, Resources: []string{"organizations"}},
+	{Actions: []string{Read}, Resources: []string{"organizations", "projects", "auth.subject_roles", "user_invites"}},
 }
 
 // RoleNames are the names that Studio knows the roles by.
@@ -94,8 +94,8 @@ var RoleNames = map[store.Role]string{
 
 // InOrganizationOf returns the grants that somebody has in an organization, apart from their projects' own.
 func InOrganizationOf(roles store.Roles) []Grant {
-	if roles.Role.Valid() {
-		return Matrix[roles.Role]
+	if roles.Role == 0 {
+		return ScopedMember
 	}
-	return ScopedMember
+	return Matrix[roles.Role]
 }

@@ -96,7 +96,7 @@ func TestAMemberOfSomeProjectsKnowsTheOrganizationAndNoMore(t *testing.T) {
 		require.False(t, access.Allows(roles, access.Create, resource), resource)
 	}
 	require.False(t, access.Allows(roles, access.Update, "organizations"))
-	require.False(t, access.Allows(roles, access.Read, "projects"))
+	require.False(t, access.Allows(roles, access.BillingRead, "stripe.subscriptions"))
 }
 
 func TestAnUnknownRoleMayDoNothing(t *testing.T) {

@@ -1,5 +1,7 @@
 package access
 
+import "strings"
+
 // scope is where a permission is looked up.
 type scope int
 
@@ -22,8 +24,14 @@ type Permission struct {
 // Anyone needs nothing: the route answers before a token exists.
 func Anyone() Permission { return Permission{scope: anyone} }
 
-// SignedIn needs a valid token, and gives access to nothing but the caller's own.
+// SignedIn needs a valid token, and gives access to nothing but the caller's own. Access tokens with scopes are refused:
+// with them, nobody makes tokens that can do more, or becomes a member of something.
 func SignedIn() Permission { return Permission{scope: signedIn} }
+
+// SignedInTo is SignedIn for what access tokens with a scope may do too.
+func SignedInTo(action, resource string) Permission {
+	return Permission{scope: signedIn, action: action, resource: resource}
+}
 
 // InOrganization needs a role that allows the action on the resource in the organization that the request names.
 func InOrganization(action, resource string) Permission {
@@ -69,7 +77,7 @@ func (p Permission) String() string {
 	case anyone:
 		return "anyone"
 	case signedIn:
-		return "signed-in"
+		return strings.TrimSpace("signed-in " + p.action + " " + p.resource)
 	case organization:
 		if p.oneself != "" {
 			return "organization " + p.action + " " + p.resource + ", or oneself"

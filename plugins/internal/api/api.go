@@ -97,6 +97,8 @@ func New(dependencies Dependencies) *API {
 	})
 	a.registerAccessTokens()
 	a.registerAudit()
+	a.registerBilling()
+	a.registerEntitlements()
 	a.registerInvitations()
 	a.registerMembers()
 	a.registerMFA()
@@ -104,6 +106,8 @@ func New(dependencies Dependencies) *API {
 	a.registerProfile()
 	a.registerProjects()
 	a.registerRoles()
+	a.registerScopedTokens()
+	a.registerSSO()
 	a.registerManagement()
 	a.registerSignUp()
 	return a

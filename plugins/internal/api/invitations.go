@@ -65,7 +65,7 @@ type invitationTokenPath struct {
 func (a *API) registerInvitations() {
 	const invitations = "/platform/organizations/{slug}/members/invitations"
 	handle(a, route{
-		method: http.MethodGet, path: invitations, permission: access.InOrganization(access.Read, "organizations"),
+		method: http.MethodGet, path: invitations, permission: access.InOrganization(access.Read, "user_invites"),
 		summary: "Open invitations",
 	}, a.listInvitations)
 	handle(a, route{

@@ -16,6 +16,30 @@ type V1Organization struct {
 	Name string `json:"name"`
 }
 
+// V1OrganizationDetail is one organization as the management API has it.
+type V1OrganizationDetail struct {
+	V1Organization
+	Plan                   string   `json:"plan"`
+	OptInTags              []string `json:"opt_in_tags"`
+	AllowedReleaseChannels []string `json:"allowed_release_channels"`
+}
+
+// V1Member is somebody in an organization as the management API has them.
+type V1Member struct {
+	UserID     string `json:"user_id"`
+	UserName   string `json:"user_name"`
+	Email      string `json:"email"`
+	RoleName   string `json:"role_name"`
+	MFAEnabled bool   `json:"mfa_enabled" doc:"False: of others it is not known."`
+}
+
+// V1Profile is a person as the management API has them.
+type V1Profile struct {
+	GotrueID     string `json:"gotrue_id"`
+	PrimaryEmail string `json:"primary_email"`
+	Username     string `json:"username"`
+}
+
 // V1Project is a project as the management API has it.
 type V1Project struct {
 	ID               string    `json:"id" doc:"The ref, as upstream has it."`
@@ -62,15 +86,27 @@ func (in *v1CreateProjectInput) organizationSlug() store.Slug {
 
 func (a *API) registerManagement() {
 	handle(a, route{
-		method: http.MethodGet, path: "/v1/organizations", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/v1/organizations", permission: access.SignedInTo(access.Read, "organizations"),
 		summary: "Your organizations",
 	}, a.v1ListOrganizations)
 	handle(a, route{
-		method: http.MethodPost, path: "/v1/organizations", permission: access.SignedIn(), status: http.StatusCreated,
+		method: http.MethodPost, path: "/v1/organizations", permission: access.SignedInTo(access.Create, "organizations"), status: http.StatusCreated,
 		summary: "Create an organization",
 	}, a.v1CreateOrganization)
 	handle(a, route{
-		method: http.MethodGet, path: "/v1/projects", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/v1/organizations/{slug}", permission: access.InOrganization(access.Read, "organizations"),
+		summary: "One organization",
+	}, a.v1GetOrganization)
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/organizations/{slug}/members", permission: access.InOrganization(access.Read, "auth.subject_roles"),
+		summary: "Who is in the organization",
+	}, a.v1ListMembers)
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/profile", permission: access.SignedInTo(access.Read, "profile"),
+		summary: "Your profile",
+	}, a.v1GetProfile)
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/projects", permission: access.SignedInTo(access.Read, "projects"),
 		summary: "Your projects",
 	}, a.v1ListProjects)
 	handle(a, route{
@@ -98,7 +134,7 @@ func (a *API) registerManagement() {
 }
 
 func (a *API) v1ListOrganizations(ctx context.Context, c *call, _ *none) ([]V1Organization, error) {
-	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
+	memberships, err := a.memberships(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +150,44 @@ func (a *API) v1CreateOrganization(ctx context.Context, c *call, in *createOrgan
 	return v1OrganizationOf(made), err
 }
 
+func (a *API) v1GetOrganization(_ context.Context, c *call, _ *SlugPath) (V1OrganizationDetail, error) {
+	return V1OrganizationDetail{
+		V1Organization: v1OrganizationOf(c.membership), Plan: selfHostedPlan.ID, OptInTags: c.membership.OptInTags,
+		AllowedReleaseChannels: []string{"ga"},
+	}, nil
+}
+
+func (a *API) v1ListMembers(ctx context.Context, c *call, _ *SlugPath) ([]V1Member, error) {
+	members, err := a.store.Members(ctx, c.membership.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]V1Member, len(members))
+	for i, member := range members {
+		list[i] = V1Member{UserID: member.GotrueID, UserName: member.Username, Email: member.PrimaryEmail, RoleName: v1RoleName(member.Roles)}
+	}
+	return list, nil
+}
+
+// v1RoleName names one role for each member, as the management API has it: the one of the organization, else the
+// mightiest of those in projects.
+func v1RoleName(roles store.Roles) string {
+	role := roles.Role
+	for _, one := range roles.ProjectRoles {
+		if !role.Valid() || !roles.Role.Valid() && one.Role < role {
+			role = one.Role
+		}
+	}
+	return access.RoleNames[role]
+}
+
+func (a *API) v1GetProfile(_ context.Context, c *call, _ *none) (V1Profile, error) {
+	return V1Profile{GotrueID: c.Profile.GotrueID, PrimaryEmail: c.Profile.PrimaryEmail, Username: c.Profile.Username}, nil
+}
+
 func (a *API) v1ListProjects(ctx context.Context, c *call, _ *none) ([]V1ProjectWithDatabase, error) {
 	page, err := a.store.Projects(ctx, c.Profile.ID, store.ProjectFilter{
-		Order: store.OrderCreatedAscending, WithoutMFA: !access.HasSecondFactor(c.Caller),
+		Order: store.OrderCreatedAscending, WithoutMFA: !access.HasSecondFactor(c.Caller), Limits: c.Limits,
 	})
 	if err != nil {
 		return nil, err

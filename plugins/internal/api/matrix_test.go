@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -80,9 +81,14 @@ func (w *world) ask(route declared, p place, one caller) answer {
 		return w.askGate(route.method, "/api"+path, p, one)
 	}
 	recorder := w.raw(one.authorization(w.t), route.method, path, anyBody(p))
+	return answer{recorder.Code, messageOf(recorder)}
+}
+
+// messageOf returns the message of a refusal, and nothing of any other answer, which may not be an object at all.
+func messageOf(recorder *httptest.ResponseRecorder) string {
 	var refusal struct{ Message string }
-	_ = json.Unmarshal(recorder.Body.Bytes(), &refusal) // not every answer is an object, and only refusals have a message
-	return answer{recorder.Code, refusal.Message}
+	_ = json.Unmarshal(recorder.Body.Bytes(), &refusal)
+	return refusal.Message
 }
 
 func (w *world) askGate(method, path string, p place, one caller) answer {

@@ -58,7 +58,7 @@ type updateRoleInput struct {
 func (a *API) registerMembers() {
 	const members = "/platform/organizations/{slug}/members"
 	handle(a, route{
-		method: http.MethodGet, path: members, permission: access.InOrganization(access.Read, "organizations"),
+		method: http.MethodGet, path: members, permission: access.InOrganization(access.Read, "auth.subject_roles"),
 		summary: "Who is in the organization",
 	}, a.listMembers)
 	handle(a, route{

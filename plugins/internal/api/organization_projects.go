@@ -44,7 +44,7 @@ type organizationProjectPage struct {
 
 func (a *API) listOrganizationProjects(ctx context.Context, c *call, in *organizationProjectPage) (OrganizationProjectsResponse, error) {
 	filter := in.filter()
-	filter.OrganizationID = c.membership.ID
+	filter.OrganizationID, filter.Limits = c.membership.ID, c.Limits
 	for status := range strings.SplitSeq(in.Statuses, ",") {
 		if status != "" {
 			filter.Statuses = append(filter.Statuses, store.Status(status))

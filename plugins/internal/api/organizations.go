@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/store"
@@ -71,11 +72,11 @@ type SlugPath struct {
 
 func (a *API) registerOrganizations() {
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/organizations", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/platform/organizations", permission: access.SignedInTo(access.Read, "organizations"),
 		summary: "Your organizations",
 	}, a.listOrganizations)
 	handle(a, route{
-		method: http.MethodPost, path: "/platform/organizations", permission: access.SignedIn(), status: http.StatusCreated,
+		method: http.MethodPost, path: "/platform/organizations", permission: access.SignedInTo(access.Create, "organizations"), status: http.StatusCreated,
 		summary: "Create an organization",
 	}, a.createOrganization)
 	handle(a, route{
@@ -91,13 +92,13 @@ func (a *API) registerOrganizations() {
 		summary: "Delete an organization without projects",
 	}, a.deleteOrganization)
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "organizations"),
+		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "projects"),
 		summary: "The organization's projects that you may see",
 	}, a.listOrganizationProjects)
 }
 
 func (a *API) listOrganizations(ctx context.Context, c *call, _ *none) ([]OrganizationResponse, error) {
-	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
+	memberships, err := a.memberships(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +107,12 @@ func (a *API) listOrganizations(ctx context.Context, c *call, _ *none) ([]Organi
 		list[i] = organizationOf(membership)
 	}
 	return list, nil
+}
+
+// memberships are the caller's, as far as the access token reaches that they use.
+func (a *API) memberships(ctx context.Context, c *call) ([]store.Membership, error) {
+	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
+	return slices.DeleteFunc(memberships, func(m store.Membership) bool { return !c.Limits.ReachesOrganization(m.ID) }), err
 }
 
 func (a *API) createOrganization(ctx context.Context, c *call, in *createOrganizationInput) (OrganizationResponse, error) {

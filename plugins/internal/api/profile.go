@@ -49,7 +49,7 @@ type updateProfileInput struct {
 
 func (a *API) registerProfile() {
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/profile", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/platform/profile", permission: access.SignedInTo(access.Read, "profile"),
 		summary: "Your profile, made on first sight",
 	}, a.getProfile)
 	// Studio asks for this one when it believes that there is no profile yet.
@@ -62,7 +62,7 @@ func (a *API) registerProfile() {
 		summary: "Change your profile",
 	}, a.updateProfile)
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/profile/permissions", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/platform/profile/permissions", permission: access.SignedInTo(access.Read, "organizations"),
 		summary: "What you may do, in all your organizations",
 	}, a.getPermissions)
 }
@@ -92,7 +92,7 @@ func profileOf(p store.Profile) ProfileResponse {
 }
 
 func (a *API) getPermissions(ctx context.Context, c *call, _ *none) ([]AccessControlPermission, error) {
-	memberships, err := a.store.Memberships(ctx, c.Profile.ID)
+	memberships, err := a.memberships(ctx, c)
 	if err != nil {
 		return nil, err
 	}

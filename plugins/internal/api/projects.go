@@ -124,7 +124,7 @@ func (p ProjectPage) filter() store.ProjectFilter {
 
 func (a *API) registerProjects() {
 	handle(a, route{
-		method: http.MethodGet, path: "/platform/projects", permission: access.SignedIn(),
+		method: http.MethodGet, path: "/platform/projects", permission: access.SignedInTo(access.Read, "projects"),
 		summary: "Your projects, in all your organizations",
 	}, a.listProjects)
 	handle(a, route{
@@ -162,7 +162,7 @@ func (a *API) registerProjects() {
 
 func (a *API) listProjects(ctx context.Context, c *call, in *ProjectPage) (ListProjectsResponse, error) {
 	filter := in.filter()
-	filter.WithoutMFA = !access.HasSecondFactor(c.Caller)
+	filter.WithoutMFA, filter.Limits = !access.HasSecondFactor(c.Caller), c.Limits
 	page, err := a.store.Projects(ctx, c.Profile.ID, filter)
 	if err != nil {
 		return ListProjectsResponse{}, err

@@ -33,7 +33,7 @@ type RoleProject struct {
 func (a *API) registerRoles() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/organizations/{slug}/roles",
-		permission: access.InOrganization(access.Read, "organizations"),
+		permission: access.InOrganization(access.Read, "auth.subject_roles"),
 		summary:    "The roles in the organization",
 	}, a.listRoles)
 }

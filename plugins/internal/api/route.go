@@ -172,6 +172,9 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 	if c.Caller, err = a.authenticator.Authenticate(ctx, request.Header.Get("Authorization")); err != nil {
 		return err
 	}
+	if !r.permission.InScope(c.Limits) {
+		return problem.OutOfScope(r.permission)
+	}
 	if request.Method != http.MethodGet && request.Method != http.MethodHead {
 		if c.actor, err = actorOf(request, c.Profile); err != nil {
 			return err
@@ -195,6 +198,9 @@ func (a *API) enterOrganization(ctx context.Context, c *call, permission access.
 	if err != nil {
 		return problem.OrNotFound(err, "Organization not found")
 	}
+	if !c.Limits.ReachesOrganization(membership.ID) {
+		return problem.NotFound("Organization not found")
+	}
 	if membership.MFARequired && !access.HasSecondFactor(c.Caller) {
 		return problem.SecondFactorMissing()
 	}
@@ -213,6 +219,9 @@ func (a *API) enterProject(ctx context.Context, c *call, permission access.Permi
 	project, err := a.store.ProjectByRef(ctx, c.Profile.ID, ref)
 	if err != nil {
 		return problem.OrNotFound(err, "Project not found")
+	}
+	if !c.Limits.ReachesProject(project.Project) {
+		return problem.NotFound("Project not found")
 	}
 	if project.MFARequired && !access.HasSecondFactor(c.Caller) {
 		return problem.SecondFactorMissing()

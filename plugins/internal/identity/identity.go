@@ -22,7 +22,7 @@ var ErrUnauthenticated = errors.New("unauthenticated")
 // Profiles is what identity needs of the store.
 type Profiles interface {
 	EnsureProfile(ctx context.Context, gotrueID, email string) (store.Profile, error)
-	ProfileByAccessToken(ctx context.Context, token string) (store.Profile, error)
+	ProfileByAccessToken(ctx context.Context, token string) (store.TokenOwner, error)
 }
 
 // AAL is GoTrue's authenticator assurance level: how surely a session's user is who they say.
@@ -41,6 +41,8 @@ type Caller struct {
 	AAL AAL
 	// AccessToken tells a personal access token from a session.
 	AccessToken bool
+	// Limits are of an access token with scopes; nil for everything else.
+	Limits *store.TokenLimits
 }
 
 // Authenticator checks bearer tokens. It is safe for concurrent use.
@@ -107,11 +109,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization string) 
 }
 
 func (a *Authenticator) byAccessToken(ctx context.Context, token string) (Caller, error) {
-	profile, err := a.profiles.ProfileByAccessToken(ctx, token)
+	owner, err := a.profiles.ProfileByAccessToken(ctx, token)
 	if errors.Is(err, store.ErrNotFound) {
 		return Caller{}, ErrUnauthenticated
 	}
-	return Caller{Profile: profile, AccessToken: true}, err
+	return Caller{Profile: owner.Profile, AccessToken: true, Limits: owner.Limits}, err
 }
 
 type sessionClaims struct {

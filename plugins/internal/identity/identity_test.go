@@ -32,11 +32,11 @@ func (profiles) EnsureProfile(_ context.Context, gotrueID, email string) (store.
 	return store.Profile{GotrueID: gotrueID, PrimaryEmail: email}, nil
 }
 
-func (profiles) ProfileByAccessToken(_ context.Context, token string) (store.Profile, error) {
+func (profiles) ProfileByAccessToken(_ context.Context, token string) (store.TokenOwner, error) {
 	if token == good {
-		return store.Profile{GotrueID: user}, nil
+		return store.TokenOwner{Profile: store.Profile{GotrueID: user}}, nil
 	}
-	return store.Profile{}, store.ErrNotFound
+	return store.TokenOwner{}, store.ErrNotFound
 }
 
 func claims(changes jwt.MapClaims) jwt.MapClaims {

@@ -94,6 +94,9 @@ func (g *Gate) Admit(ctx context.Context, r Request) (Upstream, error) {
 	if !known {
 		return Upstream{}, problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, strings.TrimPrefix(r.Path, "/api")))
 	}
+	if !permission.InScope(caller.Limits) {
+		return Upstream{}, problem.OutOfScope(permission)
+	}
 	if !access.AllowsInProject(project, permission.Action(), permission.Resource()) {
 		return Upstream{}, problem.Forbidden(permission)
 	}
@@ -116,6 +119,9 @@ func (g *Gate) project(ctx context.Context, caller identity.Caller, text string)
 	project, err := g.Projects.ProjectByRef(ctx, caller.Profile.ID, ref)
 	if err != nil {
 		return store.ProjectAccess{}, problem.OrNotFound(err, "Project not found")
+	}
+	if !caller.Limits.ReachesProject(project.Project) {
+		return store.ProjectAccess{}, problem.NotFound("Project not found")
 	}
 	if project.MFARequired && !access.HasSecondFactor(caller) {
 		return store.ProjectAccess{}, problem.SecondFactorMissing()
