@@ -55,6 +55,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	var background sync.WaitGroup
 	background.Go(func() { r.repeat(ctx, "note the target's heartbeat", r.Settings.Heartbeat, nil, r.beat) })
 	background.Go(func() { r.repeat(ctx, "compare the projects with the engine", r.Settings.Resync, &r.look, r.compare) })
+	background.Go(func() { r.repeat(ctx, "forget old requests", forgetEvery, nil, r.forget) })
 	background.Go(func() { r.repeat(ctx, "listen for work", r.Settings.RetryMin, nil, r.listen) })
 	background.Go(func() { r.repeat(ctx, "watch the engine", r.Settings.RetryMin, nil, r.watch) })
 	r.claimAll(ctx)
@@ -82,6 +83,18 @@ func (r *Reconciler) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	return r.Store.BeatTarget(ctx, r.Settings.Target, r.Settings.Owner, r.Settings.Version)
+}
+
+// The gateway repeats a request within seconds. Its answer is kept for a day, which is ample.
+const (
+	forgetEvery = time.Hour
+	requestAge  = 24 * time.Hour
+)
+
+func (r *Reconciler) forget(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return r.Store.ForgetRequests(ctx, requestAge)
 }
 
 func (r *Reconciler) listen(ctx context.Context) error {
