@@ -84,24 +84,18 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 		operation.Security = []map[string][]string{{bearer: {}}}
 	}
 	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {
-		answer, err := a.run(ctx, r, input, func(c *call) (any, error) { return handler(ctx, c, input) })
+		c := ctx.Value(callKey{}).(*call)
+		if named, ok := any(input).(namesOrganization); ok {
+			if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug(), false); err != nil {
+				return nil, a.problemOf(ctx, err)
+			}
+		}
+		answer, err := handler(ctx, c, input)
 		if err != nil {
 			return nil, a.problemOf(ctx, err)
 		}
-		typed, _ := answer.(*O)
-		return typed, nil
+		return answer, nil
 	})
-}
-
-// run checks what could not be checked before the body was read, and calls the handler.
-func (a *API) run(ctx context.Context, r route, input any, handler func(*call) (any, error)) (any, error) {
-	c := ctx.Value(callKey{}).(*call)
-	if named, ok := input.(namesOrganization); ok {
-		if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug(), false); err != nil {
-			return nil, err
-		}
-	}
-	return handler(c)
 }
 
 func checkRoute[I any](r route) {
