@@ -22,7 +22,7 @@ type MasterKey struct{ key []byte }
 func (k *MasterKey) UnmarshalText(text []byte) error {
 	raw, err := base64.StdEncoding.DecodeString(string(text))
 	if err != nil || len(raw) != keyLength {
-		return errors.New("must be 32 bytes in Base64: make one with `openssl rand -base64 32`")
+		return errors.New("PLURABASE_MASTER_KEY must be 32 bytes in Base64: make one with `openssl rand -base64 32`")
 	}
 	k.key = raw
 	return nil
