@@ -33,6 +33,10 @@ var transitions = map[OperationKind]transition{
 		StatusActiveHealthy:   StatusRestarting,
 		StatusActiveUnhealthy: StatusRestarting,
 	}},
+	OperationConfigure: {DesiredActive, map[Status]Status{
+		StatusActiveHealthy:   StatusActiveHealthy,
+		StatusActiveUnhealthy: StatusActiveUnhealthy,
+	}},
 }
 
 // busy says what a project is doing, for the message of a refusal.

@@ -40,11 +40,12 @@ type OperationKind string
 
 // The kinds of operations.
 const (
-	OperationCreate  OperationKind = "create"
-	OperationPause   OperationKind = "pause"
-	OperationRestore OperationKind = "restore"
-	OperationRestart OperationKind = "restart"
-	OperationDelete  OperationKind = "delete"
+	OperationCreate    OperationKind = "create"
+	OperationPause     OperationKind = "pause"
+	OperationRestore   OperationKind = "restore"
+	OperationRestart   OperationKind = "restart"
+	OperationConfigure OperationKind = "configure" // take changed settings up: UpdateProjectConfig
+	OperationDelete    OperationKind = "delete"
 )
 
 // Project is a row of platform.projects, without secrets and without the lease.

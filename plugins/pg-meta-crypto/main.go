@@ -31,7 +31,7 @@ type settings struct {
 // Check names the settings that are wrong.
 func (s settings) Check() error { return s.Identity.Check() }
 
-var printRoutes = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
+var printRoutes = flag.Bool("routes", false, "Print every route with its permission and where its answer comes from, tab-separated")
 
 // Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
 var (

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	printRoutes  = flag.Bool("routes", false, "Print every route with its permission, tab-separated")
+	printRoutes  = flag.Bool("routes", false, "Print every route with its permission and where its answer comes from, tab-separated")
 	printOpenAPI = flag.Bool("openapi", false, "Print the OpenAPI 3.1 document of every route")
 )
 

@@ -40,15 +40,15 @@ type accessTokenPath struct {
 func (a *API) registerAccessTokens() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/profile/access-tokens", permission: access.SignedIn(),
-		summary: "Your access tokens",
+		kind: Real, summary: "Your access tokens",
 	}, a.listAccessTokens)
 	handle(a, route{
 		method: http.MethodPost, path: "/platform/profile/access-tokens", permission: access.SignedIn(), status: http.StatusCreated,
-		summary: "Make an access token",
+		kind: Real, summary: "Make an access token",
 	}, a.createAccessToken)
 	handle(a, route{
 		method: http.MethodDelete, path: "/platform/profile/access-tokens/{id}", permission: access.SignedIn(),
-		summary: "Revoke an access token",
+		kind: Real, summary: "Revoke an access token",
 	}, a.deleteAccessToken)
 }
 

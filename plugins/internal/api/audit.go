@@ -70,15 +70,15 @@ func (a *API) registerAudit() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/organizations/{slug}/audit",
 		permission: access.InOrganization(access.Read, "notifications"), // what Studio asks about before it shows the page
-		summary:    "What was changed in the organization",
+		kind:       Real, summary: "What was changed in the organization",
 	}, a.organizationAudit)
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/profile/audit", permission: access.SignedIn(),
-		summary: "What you have changed",
+		kind: Real, summary: "What you have changed",
 	}, a.profileAudit)
 	act(a, route{
 		method: http.MethodPost, path: "/platform/profile/audit-login", permission: access.SignedIn(), status: http.StatusCreated,
-		summary: "Note that you signed in",
+		kind: Real, summary: "Note that you signed in",
 	}, a.auditLogin)
 }
 

@@ -104,35 +104,36 @@ type updateCustomerInput struct {
 func (a *API) registerBilling() {
 	const organization = "/platform/organizations/{slug}"
 	subscription := access.InOrganization(access.BillingRead, "stripe.subscriptions")
-	same(a, organization+"/billing/plans", subscription, "The plans that there are", PlansResponse{[]Plan{
+	same(a, organization+"/billing/plans", subscription, "The plans that there are", nothingSold, PlansResponse{[]Plan{
 		{ID: selfHostedPlan.ID, Name: selfHostedPlan.Name, IsCurrent: true, ChangeType: "none"},
 	}})
-	same(a, organization+"/billing/invoices", subscription, "Invoices: none", []never{})
-	same(a, organization+"/usage", subscription, "Usage: not measured", UsageResponse{Usages: []never{}})
-	same(a, organization+"/usage/daily", subscription, "Usage by day: not measured", UsageResponse{Usages: []never{}})
+	same(a, organization+"/billing/invoices", subscription, "Invoices: none", nothingSold, []never{})
+	same(a, organization+"/usage", subscription, "Usage: not measured", "Usage is not measured yet.", UsageResponse{Usages: []never{}})
+	same(a, organization+"/usage/daily", subscription, "Usage by day: not measured", "Usage is not measured yet.", UsageResponse{Usages: []never{}})
 	same(a, organization+"/payments", access.InOrganization(access.BillingRead, "stripe.payment_methods"),
-		"Payment methods: none", PaymentsResponse{Data: []never{}})
-	same(a, organization+"/tax-ids", access.InOrganization(access.BillingRead, "stripe.tax_ids"), "The tax id: none", TaxIDResponse{})
-	same(a, "/platform/stripe/invoices/overdue", access.SignedIn(), "Overdue invoices: none", []never{})
+		"Payment methods: none", nothingSold, PaymentsResponse{Data: []never{}})
+	same(a, organization+"/tax-ids", access.InOrganization(access.BillingRead, "stripe.tax_ids"),
+		"The tax id: none", nothingSold, TaxIDResponse{})
+	same(a, "/platform/stripe/invoices/overdue", access.SignedIn(), "Overdue invoices: none", nothingSold, []never{})
 	handle(a, route{
 		method: http.MethodGet, path: organization + "/billing/subscription", permission: subscription,
-		summary: "The organization's plan",
+		kind: Real, summary: "The organization's plan",
 	}, a.getSubscription)
 	handle(a, route{
 		method: http.MethodGet, path: organization + "/billing/invoices/upcoming", permission: subscription,
-		summary: "The bill to come: nothing",
+		kind: Empty, because: nothingSold, summary: "The bill to come: nothing",
 	}, a.getUpcomingInvoice)
 	handle(a, route{
 		method: http.MethodGet, path: organization + "/customer", permission: access.InOrganization(access.BillingRead, "stripe.customer"),
-		summary: "Whom bills would go to",
+		kind: Real, summary: "Whom bills would go to",
 	}, a.getCustomer)
 	act(a, route{
 		method: http.MethodPut, path: organization + "/customer", permission: access.InOrganization(access.BillingWrite, "stripe.customer"),
-		status: http.StatusNoContent, summary: "Change whom bills would go to",
+		status: http.StatusNoContent, kind: Real, summary: "Change whom bills would go to",
 	}, a.updateCustomer)
 	handle(a, route{
 		method: http.MethodPost, path: "/platform/organizations/preview-creation", permission: access.SignedIn(),
-		summary: "What a new organization costs: nothing",
+		kind: Empty, because: nothingSold, summary: "What a new organization costs: nothing",
 	}, func(context.Context, *call, *none) (PreviewCreationResponse, error) {
 		return PreviewCreationResponse{Currency: currency, TaxStatus: "not_applicable"}, nil
 	})
@@ -142,15 +143,8 @@ func (a *API) registerBilling() {
 // currency is there because the contract demands one; every amount in it is zero.
 const currency = "USD"
 
-// same registers a list or a status that is the same for everybody.
-func same[O any](a *API, path string, permission access.Permission, summary string, body O) {
-	r := route{method: http.MethodGet, path: path, permission: permission, summary: summary}
-	if permission.OfOrganization() {
-		handle(a, r, func(context.Context, *call, *SlugPath) (O, error) { return body, nil })
-		return
-	}
-	handle(a, r, func(context.Context, *call, *none) (O, error) { return body, nil })
-}
+// nothingSold is why there is nothing to pay, in the words that Studio shows.
+const nothingSold = "This is a self-hosted platform: nothing is sold here, and there is nothing to pay."
 
 // registerNotSold refuses, in words, what would be bought or paid.
 func (a *API) registerNotSold() {
@@ -171,15 +165,13 @@ func (a *API) registerNotSold() {
 		{method: http.MethodDelete, path: organization + "/tax-ids", permission: access.InOrganization(access.BillingWrite, "stripe.tax_ids")},
 	} {
 		r.summary = "Refused: nothing is sold here"
-		act(a, r, func(context.Context, *call, *SlugPath) error {
-			return problem.BadRequest("This is a self-hosted platform: nothing is sold here, and there is nothing to pay.")
-		})
+		refuse(a, r, nothingSold)
 	}
 	invoices := access.InOrganization(access.BillingRead, "stripe.subscriptions")
 	for _, path := range []string{"", "/payment-link", "/receipt"} {
 		act(a, route{
 			method: http.MethodGet, path: organization + "/billing/invoices/{invoice_id}" + path, permission: invoices,
-			summary: "There are no invoices",
+			kind: Unavailable, because: nothingSold, summary: "There are no invoices",
 		}, func(context.Context, *call, *SlugPath) error { return problem.NotFound("Invoice not found") })
 	}
 }

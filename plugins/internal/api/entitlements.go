@@ -99,7 +99,7 @@ func (a *API) registerEntitlements() {
 	for _, path := range []string{"/platform/organizations/{slug}/entitlements", "/v1/organizations/{slug}/entitlements"} {
 		handle(a, route{
 			method: http.MethodGet, path: path, permission: access.InOrganization(access.Read, "organizations"),
-			summary: "What the organization may use: everything",
+			kind: Real, summary: "What the organization may use: everything",
 		}, func(context.Context, *call, *SlugPath) (ListEntitlementsResponse, error) {
 			return everyEntitlement, nil
 		})

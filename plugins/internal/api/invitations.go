@@ -66,27 +66,27 @@ func (a *API) registerInvitations() {
 	const invitations = "/platform/organizations/{slug}/members/invitations"
 	handle(a, route{
 		method: http.MethodGet, path: invitations, permission: access.InOrganization(access.Read, "user_invites"),
-		summary: "Open invitations",
+		kind: Real, summary: "Open invitations",
 	}, a.listInvitations)
 	handle(a, route{
 		method: http.MethodPost, path: invitations, permission: access.InOrganization(access.Create, "user_invites"),
-		status: http.StatusCreated, summary: "Invite somebody, anew where an invitation is open",
+		status: http.StatusCreated, kind: Real, summary: "Invite somebody, anew where an invitation is open",
 	}, a.createInvitation)
 	act(a, route{
 		method: http.MethodDelete, path: invitations + "/{id}", permission: access.InOrganization(access.Delete, "user_invites"),
-		summary: "Take an invitation back",
+		kind: Real, summary: "Take an invitation back",
 	}, a.revokeInvitation)
 	handle(a, route{
 		method: http.MethodGet, path: invitations + "/{token}", permission: access.SignedIn(),
-		summary: "Whether an invitation is good, and yours",
+		kind: Real, summary: "Whether an invitation is good, and yours",
 	}, a.getInvitation)
 	act(a, route{
 		method: http.MethodPost, path: invitations + "/{token}", permission: access.SignedIn(), status: http.StatusCreated,
-		summary: "Accept an invitation",
+		kind: Real, summary: "Accept an invitation",
 	}, a.acceptInvitation)
 	act(a, route{
 		method: http.MethodPost, path: invitations + "/{token}/decline", permission: access.SignedIn(), status: http.StatusCreated,
-		summary: "Decline an invitation",
+		kind: Real, summary: "Decline an invitation",
 	}, a.declineInvitation)
 }
 

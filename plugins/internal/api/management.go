@@ -87,49 +87,49 @@ func (in *v1CreateProjectInput) organizationSlug() store.Slug {
 func (a *API) registerManagement() {
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/organizations", permission: access.SignedInTo(access.Read, "organizations"),
-		summary: "Your organizations",
+		kind: Real, summary: "Your organizations",
 	}, a.v1ListOrganizations)
 	handle(a, route{
 		method: http.MethodPost, path: "/v1/organizations", permission: access.SignedInTo(access.Create, "organizations"), status: http.StatusCreated,
-		summary: "Create an organization",
+		kind: Real, summary: "Create an organization",
 	}, a.v1CreateOrganization)
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/organizations/{slug}", permission: access.InOrganization(access.Read, "organizations"),
-		summary: "One organization",
+		kind: Real, summary: "One organization",
 	}, a.v1GetOrganization)
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/organizations/{slug}/members", permission: access.InOrganization(access.Read, "auth.subject_roles"),
-		summary: "Who is in the organization",
+		kind: Real, summary: "Who is in the organization",
 	}, a.v1ListMembers)
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/profile", permission: access.SignedInTo(access.Read, "profile"),
-		summary: "Your profile",
+		kind: Real, summary: "Your profile",
 	}, a.v1GetProfile)
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/projects", permission: access.SignedInTo(access.Read, "projects"),
-		summary: "Your projects",
+		kind: Real, summary: "Your projects",
 	}, a.v1ListProjects)
 	handle(a, route{
 		method: http.MethodPost, path: "/v1/projects", permission: access.InOrganization(access.Create, "projects"),
-		status: http.StatusCreated, summary: "Create a project",
+		status: http.StatusCreated, kind: Real, summary: "Create a project",
 	}, a.v1CreateProject)
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/projects/{ref}", permission: access.InProject(access.Read, "projects"),
-		summary: "One project",
+		kind: Real, summary: "One project",
 	}, a.v1GetProject)
 	handle(a, route{
 		method: http.MethodDelete, path: "/v1/projects/{ref}", permission: access.InProject(access.Delete, "projects"),
-		summary: "Delete a project and all its data",
+		kind: Real, summary: "Delete a project and all its data",
 	}, a.deleteProject)
 	act(a, route{
 		method: http.MethodPost, path: "/v1/projects/{ref}/pause",
 		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.pause"),
-		summary:    "Stop a project and keep its data",
+		kind:       Real, summary: "Stop a project and keep its data",
 	}, a.change(store.OperationPause))
 	act(a, route{
 		method: http.MethodPost, path: "/v1/projects/{ref}/restore",
 		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"),
-		summary:    "Start a paused project",
+		kind:       Real, summary: "Start a paused project",
 	}, a.change(store.OperationRestore))
 }
 

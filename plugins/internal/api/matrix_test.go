@@ -26,7 +26,7 @@ func declaredRoutes(t *testing.T, lines ...string) []declared {
 	routes := make([]declared, len(lines))
 	for i, line := range lines {
 		columns := strings.Split(line, "\t")
-		require.Len(t, columns, 3, line)
+		require.Len(t, columns, 4, line)
 		routes[i] = declared{method: columns[0], path: columns[1]}
 		permission, _, _ := strings.Cut(columns[2], ", ")
 		switch words := strings.Split(permission, " "); words[0] {

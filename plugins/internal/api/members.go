@@ -59,32 +59,32 @@ func (a *API) registerMembers() {
 	const members = "/platform/organizations/{slug}/members"
 	handle(a, route{
 		method: http.MethodGet, path: members, permission: access.InOrganization(access.Read, "auth.subject_roles"),
-		summary: "Who is in the organization",
+		kind: Real, summary: "Who is in the organization",
 	}, a.listMembers)
 	handle(a, route{
 		method: http.MethodGet, path: members + "/reached-free-project-limit",
 		permission: access.InOrganization(access.Read, "organizations"),
-		summary:    "Members at the limit of free projects: none",
+		kind:       Real, summary: "Members at the limit of free projects: none",
 	}, a.listReachedFreeProjectLimit)
 	act(a, route{
 		method: http.MethodPatch, path: members + "/{gotrue_id}",
 		permission: access.InOrganization(access.Create, "auth.subject_roles"),
-		summary:    "Give a member a role, in the organization or in some projects",
+		kind:       Real, summary: "Give a member a role, in the organization or in some projects",
 	}, a.assignRole)
 	act(a, route{
 		method: http.MethodDelete, path: members + "/{gotrue_id}",
 		permission: access.InOrganization(access.Delete, "auth.subject_roles").OrOneself("gotrue_id"),
-		summary:    "Remove a member, or leave",
+		kind:       Real, summary: "Remove a member, or leave",
 	}, a.removeMember)
 	act(a, route{
 		method: http.MethodPut, path: members + "/{gotrue_id}/roles/{role_id}",
 		permission: access.InOrganization(access.Create, "auth.subject_roles"),
-		summary:    "Set the projects of a member's role",
+		kind:       Real, summary: "Set the projects of a member's role",
 	}, a.updateRole)
 	act(a, route{
 		method: http.MethodDelete, path: members + "/{gotrue_id}/roles/{role_id}",
 		permission: access.InOrganization(access.Delete, "auth.subject_roles"),
-		summary:    "Take a role away from a member",
+		kind:       Real, summary: "Take a role away from a member",
 	}, a.unassignRole)
 }
 

@@ -25,12 +25,12 @@ func (a *API) registerMFA() {
 	const enforcement = "/platform/organizations/{slug}/members/mfa/enforcement"
 	handle(a, route{
 		method: http.MethodGet, path: enforcement, permission: access.InOrganization(access.Read, "organizations"),
-		status:  http.StatusCreated, // as the contract has it
-		summary: "Whether members need a second factor",
+		status: http.StatusCreated, // as the contract has it
+		kind:   Real, summary: "Whether members need a second factor",
 	}, a.getMFA)
 	handle(a, route{
 		method: http.MethodPatch, path: enforcement, permission: access.InOrganization(access.Update, "organizations"),
-		status: http.StatusCreated, summary: "Say whether members need a second factor",
+		status: http.StatusCreated, kind: Real, summary: "Say whether members need a second factor",
 	}, a.changeMFA)
 }
 

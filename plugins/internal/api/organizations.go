@@ -73,27 +73,27 @@ type SlugPath struct {
 func (a *API) registerOrganizations() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/organizations", permission: access.SignedInTo(access.Read, "organizations"),
-		summary: "Your organizations",
+		kind: Real, summary: "Your organizations",
 	}, a.listOrganizations)
 	handle(a, route{
 		method: http.MethodPost, path: "/platform/organizations", permission: access.SignedInTo(access.Create, "organizations"), status: http.StatusCreated,
-		summary: "Create an organization",
+		kind: Real, summary: "Create an organization",
 	}, a.createOrganization)
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Read, "organizations"),
-		summary: "One organization",
+		kind: Real, summary: "One organization",
 	}, a.getOrganization)
 	handle(a, route{
 		method: http.MethodPatch, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Update, "organizations"),
-		summary: "Change an organization",
+		kind: Real, summary: "Change an organization",
 	}, a.updateOrganization)
 	handle(a, route{
 		method: http.MethodDelete, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Delete, "organizations"),
-		summary: "Delete an organization without projects",
+		kind: Real, summary: "Delete an organization without projects",
 	}, a.deleteOrganization)
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "projects"),
-		summary: "The organization's projects that you may see",
+		kind: Real, summary: "The organization's projects that you may see",
 	}, a.listOrganizationProjects)
 }
 

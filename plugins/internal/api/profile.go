@@ -50,20 +50,20 @@ type updateProfileInput struct {
 func (a *API) registerProfile() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/profile", permission: access.SignedInTo(access.Read, "profile"),
-		summary: "Your profile, made on first sight",
+		kind: Real, summary: "Your profile, made on first sight",
 	}, a.getProfile)
 	// Studio asks for this one when it believes that there is no profile yet.
 	handle(a, route{
 		method: http.MethodPost, path: "/platform/profile", permission: access.SignedIn(), status: http.StatusCreated,
-		summary: "Make your profile",
+		kind: Real, summary: "Make your profile",
 	}, a.getProfile)
 	handle(a, route{
 		method: http.MethodPatch, path: "/platform/profile", permission: access.SignedIn(),
-		summary: "Change your profile",
+		kind: Real, summary: "Change your profile",
 	}, a.updateProfile)
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/profile/permissions", permission: access.SignedInTo(access.Read, "organizations"),
-		summary: "What you may do, in all your organizations",
+		kind: Real, summary: "What you may do, in all your organizations",
 	}, a.getPermissions)
 }
 

@@ -125,38 +125,38 @@ func (p ProjectPage) filter() store.ProjectFilter {
 func (a *API) registerProjects() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/projects", permission: access.SignedInTo(access.Read, "projects"),
-		summary: "Your projects, in all your organizations",
+		kind: Real, summary: "Your projects, in all your organizations",
 	}, a.listProjects)
 	handle(a, route{
 		method: http.MethodPost, path: "/platform/projects", permission: access.InOrganization(access.Create, "projects"),
-		status: http.StatusCreated, summary: "Create a project",
+		status: http.StatusCreated, kind: Real, summary: "Create a project",
 	}, a.createProject)
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/projects/{ref}", permission: access.InProject(access.Read, "projects"),
-		summary: "One project",
+		kind: Real, summary: "One project",
 	}, a.getProject)
 	handle(a, route{
 		method: http.MethodDelete, path: "/platform/projects/{ref}", permission: access.InProject(access.Delete, "projects"),
-		summary: "Delete a project and all its data",
+		kind: Real, summary: "Delete a project and all its data",
 	}, a.deleteProject)
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/projects/{ref}/status", permission: access.InProject(access.Read, "projects"),
-		summary: "A project's status",
+		kind: Real, summary: "A project's status",
 	}, a.getProjectStatus)
 	act(a, route{
 		method: http.MethodPost, path: "/platform/projects/{ref}/pause",
 		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.pause"), status: http.StatusCreated,
-		summary: "Stop a project and keep its data",
+		kind: Real, summary: "Stop a project and keep its data",
 	}, a.change(store.OperationPause))
 	act(a, route{
 		method: http.MethodPost, path: "/platform/projects/{ref}/restore",
 		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"),
-		summary:    "Start a paused project",
+		kind:       Real, summary: "Start a paused project",
 	}, a.change(store.OperationRestore))
 	act(a, route{
 		method: http.MethodPost, path: "/platform/projects/{ref}/restart",
 		permission: access.InProject(access.InfraExecute, "reboot"), status: http.StatusCreated,
-		summary: "Restart a project",
+		kind: Real, summary: "Restart a project",
 	}, a.change(store.OperationRestart))
 }
 

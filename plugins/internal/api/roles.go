@@ -34,7 +34,7 @@ func (a *API) registerRoles() {
 	handle(a, route{
 		method: http.MethodGet, path: "/platform/organizations/{slug}/roles",
 		permission: access.InOrganization(access.Read, "auth.subject_roles"),
-		summary:    "The roles in the organization",
+		kind:       Real, summary: "The roles in the organization",
 	}, a.listRoles)
 }
 

@@ -27,9 +27,22 @@ type route struct {
 	method     string
 	path       string // as ServeMux has it, `/platform/projects/{ref}`
 	permission access.Permission
+	kind       Kind
+	because    string // why there is nothing, for Empty and Unavailable: a sentence for the operator
 	summary    string
 	status     int // of success; 200 where zero
 }
+
+// Kind says where a route's answer comes from.
+type Kind string
+
+// The kinds of routes.
+const (
+	Real        Kind = "real"        // from what the platform keeps or measures
+	Proxied     Kind = "proxied"     // from one of the project's own services
+	Empty       Kind = "empty"       // self-hosting has none of it: the contract's shape, with nothing in it
+	Unavailable Kind = "unavailable" // self-hosting cannot do it: refused, in words that Studio shows
+)
 
 // call is a request that was let in: who makes it, and on what.
 type call struct {
@@ -65,6 +78,18 @@ func act[I any](a *API, r route, handler func(context.Context, *call, *I) error)
 	})
 }
 
+// same registers a GET that answers everybody alike with nothing, for what self-hosting has none of.
+func same[O any](a *API, path string, permission access.Permission, summary, because string, body O) {
+	r := route{method: http.MethodGet, path: path, permission: permission, kind: Empty, because: because, summary: summary}
+	handle(a, r, func(context.Context, *call, *none) (O, error) { return body, nil })
+}
+
+// refuse registers a route for what self-hosting cannot do. Whoever may ask is told why.
+func refuse(a *API, r route, why string) {
+	r.kind, r.because = Unavailable, why
+	act(a, r, func(context.Context, *call, *none) error { return problem.BadRequest(why) })
+}
+
 func register[I, O any](a *API, r route, handler func(context.Context, *call, *I) (*O, error)) {
 	checkRoute[I](r)
 	if r.status == 0 {
@@ -78,7 +103,7 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 		Summary:       r.summary,
 		DefaultStatus: r.status,
 		Middlewares:   huma.Middlewares{a.admit(r)},
-		Extensions:    map[string]any{"x-permission": r.permission.String()},
+		Extensions:    map[string]any{"x-permission": r.permission.String(), "x-kind": string(r.kind)},
 	}
 	if !r.permission.NeedsNothing() {
 		operation.Security = []map[string][]string{{bearer: {}}}
@@ -107,6 +132,10 @@ func checkRoute[I any](r route) {
 	switch {
 	case !r.permission.Declared():
 		panic(fmt.Sprintf("route %s %s has no permission", r.method, r.path))
+	case r.kind == "":
+		panic(fmt.Sprintf("route %s %s does not say where its answer comes from", r.method, r.path))
+	case (r.kind == Empty || r.kind == Unavailable) != (r.because != ""):
+		panic(fmt.Sprintf("route %s %s: a reason goes with empty and unavailable, and with nothing else", r.method, r.path))
 	case r.permission.OfOrganization() && inPath == named:
 		panic(fmt.Sprintf("route %s %s: the organization has to be named by the path or by the body", r.method, r.path))
 	case r.permission.Oneself() != "" && !strings.Contains(r.path, "{"+r.permission.Oneself()+"}"):
@@ -248,11 +277,11 @@ func actorOf(request *http.Request, profile store.Profile) (store.Actor, error) 
 	return actor, nil
 }
 
-// Routes lists every route, one a line: method, path, permission, tab-separated.
+// Routes lists every route, one a line: method, path, permission, kind, tab-separated.
 func (a *API) Routes() []string {
 	lines := make([]string, len(a.routes))
 	for i, r := range a.routes {
-		lines[i] = r.method + "\t" + r.path + "\t" + r.permission.String()
+		lines[i] = r.method + "\t" + r.path + "\t" + r.permission.String() + "\t" + string(r.kind)
 	}
 	return lines
 }

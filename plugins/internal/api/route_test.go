@@ -16,9 +16,12 @@ import (
 func TestARouteWithoutAUsablePermissionIsNotRegistered(t *testing.T) {
 	t.Parallel()
 	tests := map[string]route{
-		"none":                        {method: http.MethodGet, path: "/a"},
-		"a project that nobody names": {method: http.MethodGet, path: "/b", permission: access.InProject(access.Read, "projects")},
-		"an organization likewise":    {method: http.MethodGet, path: "/c", permission: access.InOrganization(access.Read, "organizations")},
+		"none":                        {method: http.MethodGet, path: "/a", kind: Real},
+		"a project that nobody names": {method: http.MethodGet, path: "/b", permission: access.InProject(access.Read, "projects"), kind: Real},
+		"an organization likewise":    {method: http.MethodGet, path: "/c", permission: access.InOrganization(access.Read, "organizations"), kind: Real},
+		"no word on its answer":       {method: http.MethodGet, path: "/e", permission: access.SignedIn()},
+		"nothing without a reason":    {method: http.MethodGet, path: "/f", permission: access.SignedIn(), kind: Empty},
+		"a reason for nothing":        {method: http.MethodGet, path: "/g", permission: access.SignedIn(), kind: Real, because: "of nothing"},
 	}
 	for name, r := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -37,7 +40,7 @@ type embedded struct {
 func TestAParameterThatWouldNotBeReadIsNotRegistered(t *testing.T) {
 	t.Parallel()
 	type input struct{ embedded }
-	r := route{method: http.MethodGet, path: "/d/{ref}", permission: access.SignedIn()}
+	r := route{method: http.MethodGet, path: "/d/{ref}", permission: access.SignedIn(), kind: Real}
 	require.PanicsWithValue(t, "route GET /d/{ref}: huma reads nothing into Ref, for what embeds it is not exported", func() {
 		handle(New(Dependencies{}), r, func(context.Context, *call, *input) (string, error) { return "", nil })
 	})
@@ -46,7 +49,7 @@ func TestAParameterThatWouldNotBeReadIsNotRegistered(t *testing.T) {
 func TestAPanicIsA500ForThatRequestAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	handle(b.API, route{method: http.MethodGet, path: "/panic", permission: access.Anyone()},
+	handle(b.API, route{method: http.MethodGet, path: "/panic", permission: access.Anyone(), kind: Real},
 		func(context.Context, *call, *none) (string, error) { panic("with a secret") })
 	recorder := b.raw("", http.MethodGet, "/panic", "")
 	require.Equal(t, http.StatusInternalServerError, recorder.Code)
@@ -58,7 +61,7 @@ func TestAPanicIsA500ForThatRequestAlone(t *testing.T) {
 func TestAnUnexpectedErrorTellsTheRequestsIDAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	handle(b.API, route{method: http.MethodGet, path: "/broken", permission: access.Anyone()},
+	handle(b.API, route{method: http.MethodGet, path: "/broken", permission: access.Anyone(), kind: Real},
 		func(context.Context, *call, *none) (string, error) {
 			return "", errors.New(`relation "platform.nothing" does not exist (SQLSTATE 42P01)`)
 		})
@@ -81,13 +84,15 @@ func TestEveryRouteIsInTheDocumentAndTheList(t *testing.T) {
 		OpenAPI string
 		Paths   map[string]map[string]struct {
 			Permission string `json:"x-permission"`
+			Kind       string `json:"x-kind"`
 		}
 	}
 	require.NoError(t, json.Unmarshal(printed, &document))
 	require.Equal(t, "3.1.0", document.OpenAPI)
 	for _, line := range a.Routes() {
 		columns := strings.Split(line, "\t")
-		require.Len(t, columns, 3)
-		require.Equal(t, columns[2], document.Paths[columns[1]][strings.ToLower(columns[0])].Permission, line)
+		require.Len(t, columns, 4)
+		operation := document.Paths[columns[1]][strings.ToLower(columns[0])]
+		require.Equal(t, columns[2:], []string{operation.Permission, operation.Kind}, line)
 	}
 }

@@ -55,19 +55,19 @@ func (a *API) registerScopedTokens() {
 	const path = "/platform/profile/scoped-access-tokens"
 	handle(a, route{
 		method: http.MethodGet, path: path, permission: access.SignedIn(),
-		summary: "Your access tokens with scopes",
+		kind: Real, summary: "Your access tokens with scopes",
 	}, a.listScopedTokens)
 	handle(a, route{
 		method: http.MethodPost, path: path, permission: access.SignedIn(), status: http.StatusCreated,
-		summary: "Make an access token with scopes",
+		kind: Real, summary: "Make an access token with scopes",
 	}, a.createScopedToken)
 	handle(a, route{
 		method: http.MethodGet, path: path + "/{id}", permission: access.SignedIn(),
-		summary: "One of your access tokens with scopes",
+		kind: Real, summary: "One of your access tokens with scopes",
 	}, a.getScopedToken)
 	act(a, route{
 		method: http.MethodDelete, path: path + "/{id}", permission: access.SignedIn(),
-		summary: "Revoke an access token with scopes",
+		kind: Real, summary: "Revoke an access token with scopes",
 	}, a.deleteScopedToken)
 }
 

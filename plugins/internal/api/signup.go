@@ -101,11 +101,11 @@ type resetPasswordInput struct {
 func (a *API) registerSignUp() {
 	act(a, route{
 		method: http.MethodPost, path: "/platform/signup", permission: access.Anyone(), status: http.StatusCreated,
-		summary: "Make an account at the platform's GoTrue",
+		kind: Real, summary: "Make an account at the platform's GoTrue",
 	}, a.signUp)
 	act(a, route{
 		method: http.MethodPost, path: "/platform/reset-password", permission: access.Anyone(), status: http.StatusCreated,
-		summary: "Have a mail sent by which you can set a new password",
+		kind: Real, summary: "Have a mail sent by which you can set a new password",
 	}, a.resetPassword)
 }
 

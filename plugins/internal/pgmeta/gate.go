@@ -35,12 +35,12 @@ var endpoints = map[string]access.Permission{
 	"POST query":             access.InProject(access.TenantSQLQuery, "*"),
 }
 
-// Routes lists the endpoints, one a line: method, path, permission, tab-separated.
+// Routes lists the endpoints, one a line: method, path, permission, kind, tab-separated.
 func Routes() []string {
 	var lines []string
 	for _, endpoint := range slices.Sorted(maps.Keys(endpoints)) {
 		method, name, _ := strings.Cut(endpoint, " ")
-		lines = append(lines, method+"\t"+strings.TrimPrefix(PathPrefix, "/api")+"{ref}/"+name+"\t"+endpoints[endpoint].String())
+		lines = append(lines, method+"\t"+strings.TrimPrefix(PathPrefix, "/api")+"{ref}/"+name+"\t"+endpoints[endpoint].String()+"\tproxied")
 	}
 	return lines
 }

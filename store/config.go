@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ConfigSection names a part of a project's configuration, one for each service that has settings.
+type ConfigSection string
+
+// The sections. What a section's settings are called is said where they are made into a service's environment
+// (provisioner/internal/stack); an absent setting has the default that stands there.
+const (
+	ConfigAuth            ConfigSection = "auth"             // GoTrue's own names without GOTRUE_: `SITE_URL`
+	ConfigPostgrest       ConfigSection = "postgrest"        // as the API has them: `db_schema`, `max_rows`
+	ConfigRealtime        ConfigSection = "realtime"         // as the API has them
+	ConfigStorage         ConfigSection = "storage"          // as the API has them: `fileSizeLimit`
+	ConfigPooler          ConfigSection = "pooler"           // as the API has them: `pool_mode`, `default_pool_size`
+	ConfigPostgres        ConfigSection = "postgres"         // Postgres' own names: `max_connections`
+	ConfigFunctionSecrets ConfigSection = "function_secrets" // the environment of the project's edge functions
+)
+
+// SectionConfig is the settings of one section, by name. A value is what JSON can hold. They may hold secrets and print as a placeholder.
+type SectionConfig map[string]any
+
+// String hides the values from logs and error messages.
+func (SectionConfig) String() string { return "[configuration]" }
+
+// GoString hides the values from %#v.
+func (c SectionConfig) GoString() string { return c.String() }
+
+// ProjectConfig opens sections of a project's configuration: the named ones, or all of them where none is named. A
+// section in which nothing was ever set is nil.
+func (s *Store) ProjectConfig(ctx context.Context, projectID int64, ref Ref, sections ...ConfigSection) (map[ConfigSection]SectionConfig, error) {
+	config, err := s.projectConfig(ctx, s.pool, projectID, ref, sections...)
+	return config, wrap("read the project's configuration", err)
+}
+
+func (s *Store) projectConfig(ctx context.Context, q querier, projectID int64, ref Ref, sections ...ConfigSection) (map[ConfigSection]SectionConfig, error) {
+	rows, _ := q.Query(ctx, `
+		select k.master_key_id, k.wrapped, c.section, c.sealed
+		from platform.project_keys k join platform.project_config c using (project_id)
+		where project_id = $1 and (cardinality($2::text[]) = 0 or c.section = any ($2))`, projectID, append([]ConfigSection{}, sections...))
+	type row struct {
+		MasterKeyID string
+		Wrapped     []byte
+		Section     ConfigSection
+		Sealed      []byte
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	dataKey, err := s.sealer.unwrapDataKey(ref, found[0].MasterKeyID, found[0].Wrapped)
+	if err != nil {
+		return nil, err
+	}
+	config := make(map[ConfigSection]SectionConfig, len(found))
+	for _, one := range found {
+		plain, err := s.sealer.unseal(dataKey, ref, configSecret(one.Section), one.Sealed)
+		if err != nil {
+			return nil, fmt.Errorf("open the section %s: %w", one.Section, err)
+		}
+		var settings SectionConfig
+		if err := json.Unmarshal(plain, &settings); err != nil {
+			return nil, fmt.Errorf("read the section %s: %w", one.Section, err)
+		}
+		config[one.Section] = settings
+	}
+	return config, nil
+}
+
+// UpdateProjectConfig changes settings of one section: a value sets one, nil takes one back to its default, what is not
+// named stays. A project that runs takes them up at once (OperationConfigure); one that is paused or failed, when it is
+// started again; one that is busy refuses with a ConflictError. It returns the whole section as it is now.
+func (s *Store) UpdateProjectConfig(ctx context.Context, actor Actor, ref Ref, section ConfigSection, patch SectionConfig) (SectionConfig, error) {
+	return write(ctx, s, actor, "configure the project", func(ctx context.Context, tx pgx.Tx) (SectionConfig, AuditEntry, error) {
+		project, err := lockProject(ctx, tx, ref)
+		if err != nil {
+			return nil, AuditEntry{}, err
+		}
+		settings, err := s.patchSection(ctx, tx, project, section, patch)
+		if err != nil {
+			return nil, AuditEntry{}, err
+		}
+		if err := s.reconfigure(ctx, tx, actor, project); err != nil {
+			return nil, AuditEntry{}, err
+		}
+		names := make([]string, 0, len(patch)) // never the values: some are secrets
+		for name := range patch {
+			names = append(names, name)
+		}
+		return settings, AuditEntry{
+			Action: "projects.configure", OrganizationID: project.OrganizationID, ProjectRef: ref,
+			Details: map[string]any{"section": section, "settings": names},
+		}, nil
+	})
+}
+
+func (s *Store) patchSection(ctx context.Context, tx pgx.Tx, project Project, section ConfigSection, patch SectionConfig) (SectionConfig, error) {
+	config, err := s.projectConfig(ctx, tx, project.ID, project.Ref, section)
+	if err != nil {
+		return nil, err
+	}
+	settings := config[section]
+	if settings == nil {
+		settings = SectionConfig{}
+	}
+	maps.Copy(settings, patch)
+	maps.DeleteFunc(settings, func(_ string, value any) bool { return value == nil })
+	plain, err := json.Marshal(settings)
+	if err != nil {
+		return nil, fmt.Errorf("encode the section: %w", err)
+	}
+	var masterKeyID string
+	var wrapped []byte
+	err = tx.QueryRow(ctx, `select master_key_id, wrapped from platform.project_keys where project_id = $1`, project.ID).Scan(&masterKeyID, &wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("read the data key: %w", err)
+	}
+	dataKey, err := s.sealer.unwrapDataKey(project.Ref, masterKeyID, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := s.sealer.seal(dataKey, project.Ref, configSecret(section), plain)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(ctx, `
+		insert into platform.project_config (project_id, section, sealed, updated_at) values ($1, $2, $3, $4)
+		on conflict (project_id, section) do update set sealed = excluded.sealed, updated_at = excluded.updated_at`,
+		project.ID, section, sealed, s.now())
+	return settings, err
+}
+
+// reconfigure makes a project that runs take up what was changed of it. The status stays what it is meanwhile.
+func (s *Store) reconfigure(ctx context.Context, tx pgx.Tx, actor Actor, project Project) error {
+	_, _, err := next(OperationConfigure, project.Status)
+	var conflict *ConflictError
+	if errors.As(err, &conflict) && takesUpLater[project.Status] {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = tx.QueryRow(ctx, `
+		update platform.projects set generation = generation + 1, message = null, attempts = 0, retry_at = null, updated_at = $2
+		where id = $1 returning generation`, project.ID, s.now()).Scan(&project.Generation)
+	if err != nil {
+		return err
+	}
+	return s.beginOperation(ctx, tx, actor, project, OperationConfigure)
+}
+
+// takesUpLater are the statuses in which nothing runs that a changed setting could be taken up by: the next start does.
+var takesUpLater = map[Status]bool{
+	StatusInactive: true, StatusInitFailed: true, StatusPauseFailed: true, StatusRestoreFailed: true,
+}
+
+// configSecret is the name that a sealed section is bound to.
+func configSecret(section ConfigSection) string { return "config/" + string(section) }
