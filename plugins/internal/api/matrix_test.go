@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +22,12 @@ type declared struct {
 	method, path            string
 	scope, action, resource string
 }
+
+// named tells whether the route's permission is looked up in an organization or a project that the request names.
+func (d declared) named() bool { return d.scope == "organization" || d.scope == "project" }
+
+// writes tells whether the request may change something.
+func (d declared) writes() bool { return d.method != http.MethodGet && d.method != http.MethodHead }
 
 func declaredRoutes(t *testing.T, lines ...string) []declared {
 	t.Helper()
@@ -104,23 +112,26 @@ func (w *world) askGate(method, path string, p place, one caller) answer {
 	return answer{refusal.Status, refusal.Message}
 }
 
-// expectation says what is wrong with an answer; empty where nothing is.
-type expectation func(answer) string
+// expectation is what the server has to answer: whether it lets the caller in, and what is wrong with an answer, empty
+// where nothing is.
+type expectation struct {
+	letsIn bool
+	wrong  func(answer) string
+}
 
 // expect works out what the server has to answer, by what Studio would show the caller. It looks before the request is
 // sent, which may change the permissions.
 func (w *world) expect(route declared, p place, one caller) expectation {
 	w.t.Helper()
-	named := route.scope == "organization" || route.scope == "project"
 	switch {
 	case route.scope == "anyone":
-		return func(got answer) string { return wrongIf(got.byPermission(), "open to anyone") }
+		return expectation{wrong: func(got answer) string { return wrongIf(got.byPermission(), "open to anyone") }}
 	case one.id == "":
-		return func(got answer) string { return wrongIf(got.status != http.StatusUnauthorized, "401 without a token") }
-	case !named:
-		return func(got answer) string { return wrongIf(got.byPermission(), "open to whoever signed in") }
+		return expectation{wrong: func(got answer) string { return wrongIf(got.status != http.StatusUnauthorized, "401 without a token") }}
+	case !route.named():
+		return expectation{wrong: func(got answer) string { return wrongIf(got.byPermission(), "open to whoever signed in") }}
 	case one.role == 0:
-		return func(got answer) string { return wrongIf(got.status != http.StatusNotFound, "404 for an outsider") }
+		return expectation{wrong: func(got answer) string { return wrongIf(got.status != http.StatusNotFound, "404 for an outsider") }}
 	}
 	ref := ""
 	if route.scope == "project" {
@@ -128,9 +139,9 @@ func (w *world) expect(route declared, p place, one caller) expectation {
 	}
 	rows := w.studioPermissions(one.authorization(w.t))
 	if studioAllows(rows, route.action, route.resource, p.slug, ref, int64(store.RoleDeveloper)) {
-		return func(got answer) string { return wrongIf(got.byPermission(), "allowed, as Studio shows") }
+		return expectation{true, func(got answer) string { return wrongIf(got.byPermission(), "allowed, as Studio shows") }}
 	}
-	return func(got answer) string { return wrongIf(got.status != http.StatusForbidden, "403, as Studio hides") }
+	return expectation{wrong: func(got answer) string { return wrongIf(got.status != http.StatusForbidden, "403, as Studio hides") }}
 }
 
 func wrongIf(wrong bool, expected string) string {
@@ -140,52 +151,103 @@ func wrongIf(wrong bool, expected string) string {
 	return ""
 }
 
+// shards is how many worlds the routes are dealt out to. Each has a database of its own, and they run side by side.
+const shards = 4
+
+// inShards calls cells for every route, each time with the world of the route's shard, and returns when all have run.
+// The world's place is for the cells that must change nothing in it; prepare may add to it.
+func inShards(t *testing.T, prepare func(*world, *place), cells func(*world, declared, place)) (routes int) {
+	t.Helper()
+	list := declaredRoutes(t, append(New(Dependencies{}).Routes(), pgmeta.Routes()...)...)
+	t.Run("shards", func(t *testing.T) {
+		for shard := range shards {
+			t.Run(strconv.Itoa(shard), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				common := w.place()
+				prepare(w, &common)
+				for i := shard; i < len(list); i += shards {
+					cells(w, list[i], common)
+				}
+			})
+		}
+	})
+	return len(list)
+}
+
 // TestMatrix sends a request to every route as every caller, and holds the answer against what Studio makes of the
-// permissions that the caller was given.
+// permissions that the caller was given. A write that is let in has a place of its own, so that what it changes is not what
+// the next one finds; reads, and writes that have to be refused, share one.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	routes := declaredRoutes(t, append(w.Routes(), pgmeta.Routes()...)...)
-	cells, wrong := 0, 0
-	for _, route := range routes {
+	var cells, wrong atomic.Int64
+	routes := inShards(t, func(*world, *place) {}, func(w *world, route declared, common place) {
 		for _, one := range callers {
-			// A place of its own: what one caller changes is not what the next one finds.
-			p := w.place()
-			expected := w.expect(route, p, one)
+			p, expected := common, w.expect(route, common, one)
+			if expected.letsIn && route.writes() {
+				p = w.place()
+				expected = w.expect(route, p, one)
+			}
 			got := w.ask(route, p, one)
-			cells++
-			if complaint := expected(got); complaint != "" || got.status == http.StatusInternalServerError {
-				wrong++
-				t.Errorf("%s %s as %s: %d %q, expected: %s", route.method, route.path, one.name, got.status, got.message, complaint)
+			cells.Add(1)
+			if complaint := expected.wrong(got); complaint != "" || got.status == http.StatusInternalServerError {
+				wrong.Add(1)
+				w.t.Errorf("%s %s as %s: %d %q, expected: %s", route.method, route.path, one.name, got.status, got.message, complaint)
+			}
+			if p != common {
+				w.abandon(p)
 			}
 		}
+	})
+	fmt.Printf("matrix: %d routes x %d callers, %d cells, %d wrong\n", routes, len(callers), cells.Load(), wrong.Load())
+}
+
+// scopedCallers have a role in one project of a place alone, one for each role.
+var scopedCallers = []caller{
+	{name: "Owner of a project", role: store.RoleOwner, id: "61111111-1111-4111-8111-111111111111"},
+	{name: "Administrator of a project", role: store.RoleAdministrator, id: "62222222-2222-4222-8222-222222222222"},
+	{name: "Developer of a project", role: store.RoleDeveloper, id: "63333333-3333-4333-8333-333333333333"},
+	{name: "Read-only in a project", role: store.RoleReadOnly, id: "64444444-4444-4444-8444-444444444444"},
+}
+
+// letScopedIn makes the scoped callers members of a place's project alone, and adds a second project that is not theirs.
+func (w *world) letScopedIn(p *place) {
+	w.t.Helper()
+	organizationID := w.organizationID(*p)
+	for _, one := range scopedCallers {
+		_, err := w.store.EnsureProfile(w.t.Context(), one.id, email(one.id))
+		require.NoError(w.t, err)
+		w.join(organizationID, one.id, 0)
+		w.scope(p.ref, one.id, one.role)
 	}
-	fmt.Printf("matrix: %d routes x %d callers, %d cells, %d wrong\n", len(routes), len(callers), cells, wrong)
+	w.made++
+	p.other = w.runningProject(organizationID, fmt.Sprintf("other-%d", w.made))
 }
 
 // TestProjectScopedRolesDoWhatStudioShows does the same for members of one project alone, in their project and in
 // another one of the organization.
 func TestProjectScopedRolesDoWhatStudioShows(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, route := range declaredRoutes(t, append(w.Routes(), pgmeta.Routes()...)...) {
-		if route.scope != "organization" && route.scope != "project" {
-			continue
+	inShards(t, (*world).letScopedIn, func(w *world, route declared, common place) {
+		if !route.named() {
+			return
 		}
-		for role := store.RoleOwner; role <= store.RoleReadOnly; role++ {
-			p := w.place()
-			one := caller{name: "scoped", role: role, id: outsiderID}
-			organization, err := w.store.MembershipBySlug(t.Context(), 2, store.Slug(p.slug))
-			require.NoError(t, err)
-			w.join(organization.ID, one.id, 0)
-			w.scope(p.ref, one.id, role)
-			expected := w.expect(route, p, one)
+		for _, one := range scopedCallers {
+			p, expected := common, w.expect(route, common, one)
+			if expected.letsIn && route.writes() {
+				p = w.place()
+				w.letScopedIn(&p)
+				expected = w.expect(route, p, one)
+			}
 			got := w.ask(route, p, one)
-			require.Empty(t, expected(got), "%s %s, role %d: %d %s", route.method, route.path, role, got.status, got.message)
+			require.Empty(w.t, expected.wrong(got), "%s %s, %s: %d %s", route.method, route.path, one.name, got.status, got.message)
 			if route.scope == "project" {
-				other := place{slug: p.slug, ref: w.runningProject(organization.ID, "other")}
-				require.Equal(t, http.StatusNotFound, w.ask(route, other, one).status, "%s %s in another project", route.method, route.path)
+				elsewhere := place{slug: common.slug, ref: common.other}
+				require.Equal(w.t, http.StatusNotFound, w.ask(route, elsewhere, one).status, "%s %s in another project", route.method, route.path)
+			}
+			if p != common {
+				w.abandon(p)
 			}
 		}
-	}
+	})
 }

@@ -21,6 +21,7 @@ type world struct {
 	store      *store.Store
 	connection *pgx.Conn
 	made       int
+	byScopes   map[string]string // headers of scoped tokens that were made
 }
 
 // caller is who sends a request: their role in the organization, 0 for those who have none.
@@ -74,8 +75,9 @@ func (c caller) authorization(t *testing.T) string {
 
 // place is an organization with a running project, all the callers in their roles, and a Developer to do things to.
 type place struct {
-	slug string
-	ref  string
+	slug  string
+	ref   string
+	other string // a second project, where the test made one
 }
 
 func (w *world) place() place {
@@ -92,6 +94,12 @@ func (w *world) place() place {
 		}
 	}
 	return place{slug: string(organization.Slug), ref: w.runningProject(organization.ID, fmt.Sprintf("shop-%d", w.made))}
+}
+
+// abandon takes everybody out of a place that is no longer needed: whoever is in many has many permissions to read.
+func (w *world) abandon(p place) {
+	w.t.Helper()
+	w.exec(`delete from platform.members m using platform.organizations o where o.id = m.organization_id and o.slug = $1`, p.slug)
 }
 
 // join makes somebody a member, as if they had accepted an invitation. Role 0 is for members of some projects alone.
