@@ -31,7 +31,7 @@ bench: ## Measure
 	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: proof
-proof: proof-story proof-matrix ## Run every proof
+proof: proof-story proof-matrix proof-contract ## Run every proof
 
 .PHONY: proof-story
 proof-story: ## From a signed-in user to a project's own database and back to nothing, on real parts
@@ -40,6 +40,10 @@ proof-story: ## From a signed-in user to a project's own database and back to no
 .PHONY: proof-matrix
 proof-matrix: ## Every route, asked by everybody: what Studio hides, the server refuses
 	@$(LOCAL) with go test -count=1 -run '^TestMatrix$$' ./plugins/internal/api -v
+
+.PHONY: proof-contract
+proof-contract: ## Every route's answers, held against upstream's contract where that is at hand
+	@$(LOCAL) with go test -count=1 -run '^TestContract$$' ./plugins/internal/api -v
 
 .PHONY: test-kong
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had

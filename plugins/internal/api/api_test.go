@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -76,11 +77,16 @@ func (b *bundle) send(authorization, method, path, body string) (int, map[string
 }
 
 func (b *bundle) raw(authorization, method, path, body string) *httptest.ResponseRecorder {
+	return b.rawAs("", authorization, method, path, body)
+}
+
+// rawAs is raw with a content type, application/json where empty.
+func (b *bundle) rawAs(contentType, authorization, method, path, body string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, path, strings.NewReader(body))
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", cmp.Or(contentType, "application/json"))
 	recorder := httptest.NewRecorder()
 	b.ServeHTTP(recorder, request)
 	return recorder

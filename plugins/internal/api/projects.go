@@ -106,6 +106,21 @@ type ProjectRefResponse struct {
 	Name string `json:"name"`
 }
 
+// RestoreProjectResponse is a paused project that starts again.
+type RestoreProjectResponse struct {
+	ID             int64       `json:"id"`
+	OrganizationID int64       `json:"organization_id"`
+	CloudProvider  string      `json:"cloud_provider"`
+	Region         string      `json:"region"`
+	Status         string      `json:"status"`
+	Backups        []BackupRef `json:"back_ups" doc:"What it is restored from: nothing, for pausing keeps its volumes."`
+}
+
+// BackupRef names a backup.
+type BackupRef struct {
+	ID int64 `json:"id"`
+}
+
 type refPath struct {
 	Ref string `path:"ref"`
 }
@@ -148,11 +163,11 @@ func (a *API) registerProjects() {
 		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.pause"), status: http.StatusCreated,
 		kind: Real, summary: "Stop a project and keep its data",
 	}, a.change(store.OperationPause))
-	act(a, route{
+	handle(a, route{
 		method: http.MethodPost, path: "/platform/projects/{ref}/restore",
 		permission: access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"),
 		kind:       Real, summary: "Start a paused project",
-	}, a.change(store.OperationRestore))
+	}, a.restoreProject)
 	act(a, route{
 		method: http.MethodPost, path: "/platform/projects/{ref}/restart",
 		permission: access.InProject(access.InfraExecute, "reboot"), status: http.StatusCreated,
@@ -227,6 +242,14 @@ func (a *API) deleteProject(ctx context.Context, c *call, _ *refPath) (ProjectRe
 
 func (a *API) getProjectStatus(_ context.Context, c *call, _ *refPath) (ProjectStatusResponse, error) {
 	return ProjectStatusResponse{Status: string(c.project.Status)}, nil
+}
+
+func (a *API) restoreProject(ctx context.Context, c *call, _ *refPath) (RestoreProjectResponse, error) {
+	p, err := a.store.ChangeProject(ctx, c.actor, c.project.Ref, store.OperationRestore)
+	return RestoreProjectResponse{
+		ID: p.ID, OrganizationID: p.OrganizationID, CloudProvider: p.CloudProvider, Region: p.Region, Status: string(p.Status),
+		Backups: []BackupRef{},
+	}, err
 }
 
 // change returns the handler of a command that changes what is wanted of a project.

@@ -22,6 +22,8 @@ type world struct {
 	connection *pgx.Conn
 	made       int
 	byScopes   map[string]string // headers of scoped tokens that were made
+	// databasePort is where the projects' database listens; nothing does unless realDatabase was called.
+	databasePort int
 }
 
 // caller is who sends a request: their role in the organization, 0 for those who have none.
@@ -60,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	}
 	_, err = opened.EnsureProfile(t.Context(), victimID, email(victimID))
 	require.NoError(t, err)
-	return &world{bundle: b, store: opened, connection: connection}
+	return &world{bundle: b, store: opened, connection: connection, databasePort: 1}
 }
 
 // email is the address that a caller signs in with.
@@ -129,7 +131,8 @@ func (w *world) runningProject(organizationID int64, name string) string {
 			ComputeSize: defaultSize, Services: initialServices, DatabasePassword: "correct horse",
 		})
 	require.NoError(w.t, err)
-	w.exec(`update platform.projects set status = 'ACTIVE_HEALTHY', db_host = '127.0.0.1', db_port = 54400 where id = $1`, project.ID)
+	w.exec(`update platform.projects set status = 'ACTIVE_HEALTHY', observed_generation = generation, db_version = '15.14',
+		db_host = '127.0.0.1', db_port = $2 where id = $1`, project.ID, w.databasePort)
 	return string(project.Ref)
 }
 
