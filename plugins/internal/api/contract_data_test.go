@@ -31,7 +31,9 @@ type contract map[string]endpoint
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
 
-func contractKey(method, path string) string { return method + " " + parameter.ReplaceAllString(path, "{}") }
+func contractKey(method, path string) string {
+	return method + " " + parameter.ReplaceAllString(path, "{}")
+}
 
 // readContract returns false where the data is not there.
 func readContract(t *testing.T) (contract, *jsonschema.Compiler, bool) {
