@@ -30,6 +30,10 @@ lint: ## Check the code's form
 bench: ## Measure
 	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: docs
+docs: ## Write the documents that are made from the code
+	go run ./plugins/platform-api -reference > docs/api.md
+
 .PHONY: proof
 proof: proof-story proof-matrix proof-contract ## Run every proof
 

@@ -2,7 +2,7 @@
 // /api/platform and /api/v1.
 //
 // Kong runs it. By hand it prints what it would answer: -routes lists every route with the permission that it needs,
-// -openapi prints the OpenAPI document. Its settings are environment variables; see settings.go.
+// -openapi prints the OpenAPI document, -reference the reference in docs. Its settings are environment variables; see settings.go.
 package main
 
 import (
@@ -25,8 +25,9 @@ import (
 )
 
 var (
-	printRoutes  = flag.Bool("routes", false, "Print every route with its permission and where its answer comes from, tab-separated")
-	printOpenAPI = flag.Bool("openapi", false, "Print the OpenAPI 3.1 document of every route")
+	printRoutes    = flag.Bool("routes", false, "Print every route with its permission and where its answer comes from, tab-separated")
+	printOpenAPI   = flag.Bool("openapi", false, "Print the OpenAPI 3.1 document of every route")
+	printReference = flag.Bool("reference", false, "Print docs/api.md: every route for people to read")
 )
 
 // Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
@@ -48,6 +49,8 @@ func main() {
 	switch {
 	case *printRoutes:
 		fmt.Println(strings.Join(api.New(api.Dependencies{}).Routes(), "\n"))
+	case *printReference:
+		fmt.Print(api.New(api.Dependencies{}).Reference())
 	case *printOpenAPI:
 		document, err := api.New(api.Dependencies{}).OpenAPI()
 		if err != nil {
