@@ -18,7 +18,17 @@ const (
 	TenantSQLAdminRead  = "tenant:Sql:Admin:Read"
 	TenantSQLAdminWrite = "tenant:Sql:Admin:Write"
 	TenantSQLQuery      = "tenant:Sql:Query"
-	analyticsAdminWrite = "analytics:Admin:Write"
+	TenantSQLDelete     = "tenant:Sql:Delete"
+	AuthExecute         = "auth:Execute"
+	StorageRead         = "storage:Read"
+	StorageWrite        = "storage:Write"
+	StorageAdminRead    = "storage:Admin:Read"
+	StorageAdminWrite   = "storage:Admin:Write"
+	RealtimeAdminRead   = "realtime:Admin:Read"
+	RealtimeAdminWrite  = "realtime:Admin:Write"
+	AnalyticsRead       = "analytics:Read"
+	FunctionsRead       = "functions:Read"
+	AnalyticsAdminWrite = "analytics:Admin:Write"
 	functionSecretWrite = "functions:Secret:Write"
 	everything          = "%"
 )
@@ -60,7 +70,7 @@ var Matrix = map[store.Role][]Grant{
 		// Pausing, resuming and new keys; restarting and restoring a backup are a developer's.
 		{Actions: []string{InfraExecute}, Resources: []string{"queue_jobs.projects.%", "queue_job.projects.%"}, Restrictive: true},
 		{
-			Actions:   []string{BillingWrite, SecretsWrite, functionSecretWrite, analyticsAdminWrite},
+			Actions:   []string{BillingWrite, SecretsWrite, functionSecretWrite, AnalyticsAdminWrite},
 			Resources: []string{everything}, Restrictive: true,
 		},
 	},

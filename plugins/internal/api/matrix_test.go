@@ -55,7 +55,7 @@ func anyBody(p place) string {
 	body, err := json.Marshal(map[string]any{
 		"organization_slug": p.slug, "organization_id": p.slug, "name": "a name", "db_pass": "correct horse",
 		"role_id": 3, "role_scoped_projects": []string{p.ref}, "email": "new@example.com", "enforced": false,
-		"permissions": []string{"projects_read"},
+		"permissions": []string{"projects_read"}, "is_sensitive": true,
 	})
 	if err != nil {
 		panic(err)
