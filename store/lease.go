@@ -194,6 +194,9 @@ func (c *Claim) Settle(ctx context.Context, outcome Outcome) error {
 		if err != nil {
 			return err
 		}
+		if c.OperationID == 0 {
+			return c.store.notifyHealth(ctx, tx, c.Project, outcome.Status, outcome.Failure)
+		}
 		return c.endOperation(ctx, tx, outcome.Failure)
 	})
 }
@@ -205,12 +208,23 @@ func (c *Claim) Retry(ctx context.Context, status Status, failure error, delay t
 			update platform.projects set status = $2, message = $3, attempts = attempts + 1,
 				retry_at = clock_timestamp() + $4, updated_at = $5, lease_owner = null, lease_expires_at = null
 			where id = $1`, c.Project.ID, status, errorText(failure), delay, c.store.now())
-		if err != nil || c.OperationID == 0 {
+		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `update platform.operations set error = $2 where id = $1`, c.OperationID, errorText(failure))
-		return err
+		return c.noteFailure(ctx, tx, status, failure)
 	})
+}
+
+// noteFailure keeps a failure that is not the end, and tells of it the first time.
+func (c *Claim) noteFailure(ctx context.Context, tx pgx.Tx, status Status, failure error) error {
+	if c.OperationID == 0 {
+		return c.store.notifyHealth(ctx, tx, c.Project, status, failure)
+	}
+	_, err := tx.Exec(ctx, `update platform.operations set error = $2 where id = $1`, c.OperationID, errorText(failure))
+	if err != nil || c.Attempts > 0 {
+		return err
+	}
+	return c.store.notifyOperation(ctx, tx, c.Project, c.Kind, failure)
 }
 
 // Remove forgets the project, and with it its keys, secrets, port and subnet. Its operations stay.
@@ -234,7 +248,10 @@ func (c *Claim) endOperation(ctx context.Context, tx pgx.Tx, failure error) erro
 	}
 	_, err := tx.Exec(ctx, `update platform.operations set state = $2, error = $3, finished_at = $4 where id = $1`,
 		c.OperationID, state, errorText(failure), c.store.now())
-	return err
+	if err != nil {
+		return err
+	}
+	return c.store.notifyOperation(ctx, tx, c.Project, c.Kind, failure)
 }
 
 // write runs do in a transaction that holds the project's row, and only while the lease lasts: nobody else can claim

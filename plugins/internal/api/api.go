@@ -105,6 +105,7 @@ func New(dependencies Dependencies) *API {
 	a.registerInvitations()
 	a.registerMembers()
 	a.registerMFA()
+	a.registerNotifications()
 	a.registerOrganizations()
 	a.registerPooler()
 	a.registerProfile()

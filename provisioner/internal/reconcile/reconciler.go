@@ -85,16 +85,18 @@ func (r *Reconciler) beat(ctx context.Context) error {
 	return r.Store.BeatTarget(ctx, r.Settings.Target, r.Settings.Owner, r.Settings.Version)
 }
 
-// The gateway repeats a request within seconds. Its answer is kept for a day, which is ample.
+// The gateway repeats a request within seconds. Its answer is kept for a day, which is ample. What people were told is kept
+// for three months.
 const (
-	forgetEvery = time.Hour
-	requestAge  = 24 * time.Hour
+	forgetEvery     = time.Hour
+	requestAge      = 24 * time.Hour
+	notificationAge = 90 * 24 * time.Hour
 )
 
 func (r *Reconciler) forget(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	return r.Store.ForgetRequests(ctx, requestAge)
+	return errors.Join(r.Store.ForgetRequests(ctx, requestAge), r.Store.ForgetNotifications(ctx, notificationAge))
 }
 
 func (r *Reconciler) listen(ctx context.Context) error {

@@ -1,0 +1,2 @@
+drop table platform.notification_states;
+drop table platform.notifications;

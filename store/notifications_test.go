@@ -1,0 +1,111 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/store"
+)
+
+func (l *leases) told(filter store.NotificationFilter) []string {
+	l.Helper()
+	found, err := l.store.Notifications(l.Context(), store.Viewer{ProfileID: l.profile.ID}, filter)
+	require.NoError(l, err)
+	texts := []string{}
+	for _, one := range found {
+		texts = append(texts, fmt.Sprintf("%s: %s (%s)", one.Priority, one.Title, one.Message))
+	}
+	return texts
+}
+
+func TestMembersHearHowAnOperationEnded(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	l.create()
+	require.Empty(t, l.told(store.NotificationFilter{}), "nothing has ended yet")
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusInitFailed, Failure: errors.New("no image")}))
+	require.Equal(t, []string{"Critical: shop could not be created (no image)"}, l.told(store.NotificationFilter{}))
+
+	ref := l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	require.Equal(t, []string{"Info: shop is ready ()"}, l.told(store.NotificationFilter{Projects: []store.Ref{ref}}))
+	l.change(ref, store.OperationRestart)
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	require.Len(t, l.told(store.NotificationFilter{}), 2, "a restart that went well is no news")
+}
+
+func TestADeleteThatIsTriedForEverIsToldOnceAndAtItsEnd(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	ref := l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	l.change(ref, store.OperationDelete)
+	for range 3 {
+		require.NoError(t, l.claim().Retry(t.Context(), store.StatusGoingDown, errors.New("a volume is in use"), 0))
+	}
+	require.NoError(t, l.claim().Remove(t.Context()))
+	require.ElementsMatch(t, []string{
+		"Info: shop is ready ()", "Critical: shop could not be deleted (a volume is in use)", "Info: shop is deleted ()",
+	}, l.told(store.NotificationFilter{}))
+	require.Empty(t, l.told(store.NotificationFilter{Projects: []store.Ref{ref}}), "the project is gone, and its name with it")
+}
+
+func TestAProjectThatFallsIllIsToldOnceAnHour(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	ref := l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	for range 3 {
+		require.NoError(t, l.claim(ref).Retry(t.Context(), store.StatusActiveUnhealthy, errors.New("the container is gone"), 0))
+		require.NoError(t, l.claim(ref).Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	}
+	require.ElementsMatch(t, []string{
+		"Info: shop is ready ()", "Warning: shop is not healthy (the container is gone)", "Info: shop is healthy again ()",
+	}, l.told(store.NotificationFilter{}))
+}
+
+func TestALongMessageIsCutAndOldOnesAreForgotten(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusInitFailed, Failure: errors.New(strings.Repeat("ä", 5000))}))
+	require.Len(t, []rune(l.told(store.NotificationFilter{})[0]), len([]rune("Critical: shop could not be created ()"))+501)
+	require.NoError(t, l.store.ForgetNotifications(t.Context(), time.Hour))
+	require.Len(t, l.told(store.NotificationFilter{}), 1)
+	require.NoError(t, l.store.ForgetNotifications(t.Context(), -time.Second)) // the clock stands still
+	require.Empty(t, l.told(store.NotificationFilter{}))
+}
+
+func TestEachMemberReadsForThemselves(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusInitFailed, Failure: errors.New("no image")}))
+	me := store.Viewer{ProfileID: l.profile.ID}
+	stranger, _ := member(t, l.store, grace, "grace@example.com")
+	found, err := l.store.Notifications(t.Context(), me, store.NotificationFilter{})
+	require.NoError(t, err)
+	ids := []uuid.UUID{found[0].ID}
+
+	others, err := l.store.Notifications(t.Context(), store.Viewer{ProfileID: stranger.ID}, store.NotificationFilter{})
+	require.NoError(t, err)
+	require.Empty(t, others)
+	require.NoError(t, l.store.MarkNotifications(t.Context(), store.Viewer{ProfileID: stranger.ID}, ids, store.NotificationArchived))
+	summary, err := l.store.SummarizeNotifications(t.Context(), me)
+	require.NoError(t, err)
+	require.Equal(t, store.NotificationSummary{Unread: 1, HasCritical: true}, summary)
+
+	require.NoError(t, l.store.MarkNotifications(t.Context(), me, ids, store.NotificationSeen))
+	summary, err = l.store.SummarizeNotifications(t.Context(), me)
+	require.NoError(t, err)
+	require.Equal(t, store.NotificationSummary{}, summary)
+	require.Len(t, l.told(store.NotificationFilter{Statuses: []store.NotificationStatus{store.NotificationSeen}}), 1)
+	require.NoError(t, l.store.ArchiveNotifications(t.Context(), me))
+	require.Empty(t, l.told(store.NotificationFilter{Statuses: []store.NotificationStatus{store.NotificationNew, store.NotificationSeen}}))
+}
