@@ -35,7 +35,7 @@ docs: ## Write the documents that are made from the code
 	go run ./plugins/platform-api -reference > docs/api.md
 
 .PHONY: proof
-proof: proof-story proof-matrix proof-contract ## Run every proof
+proof: proof-story proof-matrix proof-contract proof-render ## Run every proof
 
 .PHONY: proof-story
 proof-story: ## From a signed-in user to a project's own database and back to nothing, on real parts
@@ -48,6 +48,9 @@ proof-matrix: ## Every route, asked by everybody: what Studio hides, the server 
 .PHONY: proof-contract
 proof-contract: ## Every route's answers, held against upstream's contract where that is at hand
 	@$(LOCAL) with go test -count=1 -run '^TestContract$$' ./plugins/internal/api -v
+.PHONY: proof-render
+proof-render: ## Kong's configuration, made of files of both generations, of bad ones, and of files drawn at random
+	@go test -count=1 ./kong/render -v -proof
 
 .PHONY: test-kong
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had

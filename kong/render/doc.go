@@ -1,5 +1,5 @@
-// Package render reads one of Kong's declarative files, puts the environment's variables into its values, and gives it
-// back as types.
+// Package render makes Kong's one declarative configuration of upstream's file and the platform's (Render), and reads one of
+// Kong's files as types (Load), putting the environment's variables into its values.
 //
 // A variable is written ${NAME} and stands inside a value. It is replaced after the YAML was parsed, so what a variable
 // holds can never add a key, a list entry or a document; and it is always text, so a variable that holds "null" or "17"

@@ -61,3 +61,8 @@ func (p *problems) addMessage(message string) {
 func (p *problems) err() error {
 	return errors.Join(p.list...)
 }
+
+// problemAt is the problem of a place in a file.
+func problemAt(place *tree, format string, args ...any) error {
+	return &Problem{File: place.file, Line: place.line, Text: fmt.Sprintf(format, args...)}
+}

@@ -34,32 +34,49 @@ func substituteScalar(node *yaml.Node, lookup Lookup, found *problems) {
 	if !strings.Contains(node.Value, "${") {
 		return
 	}
+	value, ok := expand(node, braced, lookup, found)
+	if !ok {
+		return
+	}
+	node.Value = value
+	// A quoted scalar is always a string, whatever it looks like.
+	node.Tag, node.Style = "!!str", yaml.DoubleQuotedStyle
+}
 
+// How a file writes its variables.
+var (
+	// braced is ours: ${NAME}, and a "$" before anything else is a "$".
+	braced = regexp.MustCompile(`\$\{[^}]*\}?`)
+	// bare is upstream's, whose shell and awk have taken ${NAME} and $NAME.
+	bare = regexp.MustCompile(`\$\{[^}]*\}?|\$[A-Za-z_][A-Za-z0-9_]*`)
+)
+
+// expand puts variables into a scalar's text. It says what is wrong and returns false where it cannot; a variable that is
+// not set leaves nothing behind, and is told too.
+func expand(node *yaml.Node, syntax *regexp.Regexp, lookup Lookup, found *problems) (string, bool) {
 	var out strings.Builder
-	rest := node.Value
-	for {
-		before, after, ok := strings.Cut(rest, "${")
-		out.WriteString(before)
-		if !ok {
-			break
-		}
-		line := lineOf(node, len(node.Value)-len(after))
-		name, behind, closed := strings.Cut(after, "}")
-		if !closed || !variableName.MatchString(name) {
-			found.add(line, "after \"${\" there must be a variable's name and \"}\"")
-			return
+	end := 0
+	for _, match := range syntax.FindAllStringIndex(node.Value, -1) {
+		out.WriteString(node.Value[end:match[0]])
+		end = match[1]
+		line := lineOf(node, match[0])
+		name := strings.TrimPrefix(node.Value[match[0]:match[1]], "$")
+		if inner, hasBrace := strings.CutPrefix(name, "{"); hasBrace {
+			closed := strings.HasSuffix(inner, "}")
+			name = strings.TrimSuffix(inner, "}")
+			if !closed || !variableName.MatchString(name) {
+				found.add(line, "after \"${\" there must be a variable's name and \"}\"")
+				return "", false
+			}
 		}
 		value, set := lookup(name)
 		if !set {
 			found.add(line, "the environment variable %s is not set", name)
 		}
 		out.WriteString(value)
-		rest = behind
 	}
-
-	node.Value = out.String()
-	// A quoted scalar is always a string, whatever it looks like.
-	node.Tag, node.Style = "!!str", yaml.DoubleQuotedStyle
+	out.WriteString(node.Value[end:])
+	return out.String(), true
 }
 
 // lineOf is the line of a place inside a scalar. Only a literal block keeps its lines; in the other styles a value of
