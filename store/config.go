@@ -117,13 +117,7 @@ func (s *Store) patchSection(ctx context.Context, tx pgx.Tx, project Project, se
 	if err != nil {
 		return nil, fmt.Errorf("encode the section: %w", err)
 	}
-	var masterKeyID string
-	var wrapped []byte
-	err = tx.QueryRow(ctx, `select master_key_id, wrapped from platform.project_keys where project_id = $1`, project.ID).Scan(&masterKeyID, &wrapped)
-	if err != nil {
-		return nil, fmt.Errorf("read the data key: %w", err)
-	}
-	dataKey, err := s.sealer.unwrapDataKey(project.Ref, masterKeyID, wrapped)
+	dataKey, err := s.dataKey(ctx, tx, project)
 	if err != nil {
 		return nil, err
 	}

@@ -104,9 +104,13 @@ func (c *Claim) beginOperation(ctx context.Context, tx pgx.Tx) error {
 		c.Project.ID).Scan(&c.RestartedAt)
 }
 
-// Secrets opens the project's secrets.
+// Secrets opens the project's secrets, with what its services sign and verify tokens with.
 func (c *Claim) Secrets(ctx context.Context) (Secrets, error) {
-	return c.store.ProjectSecrets(ctx, c.Project.ID, c.Project.Ref)
+	secrets, err := c.store.ProjectSecrets(ctx, c.Project.ID, c.Project.Ref)
+	if err != nil {
+		return nil, err
+	}
+	return secrets, wrap("read the project's signing keys", c.store.addSigningKeys(ctx, c.Project.ID, c.Project.Ref, secrets))
 }
 
 // Heartbeat renews the lease. ErrLeaseLost and ErrSuperseded say that the holder has to stop.

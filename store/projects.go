@@ -79,6 +79,10 @@ const (
 	SecretJWT              = "jwt_secret"
 	SecretAnonKey          = "anon_key"    // a JWT with role anon, signed with the JWT secret
 	SecretServiceKey       = "service_key" // a JWT with role service_role, signed with the JWT secret
+
+	// What is not kept but made of the signing keys (verification.go), absent where the JWT secret alone signs.
+	SecretJWTKeys = "jwt_keys" // JSON array of private JWKs, one of them for signing: GoTrue's GOTRUE_JWT_KEYS
+	SecretJWKS    = "jwks"     // JWKS of all that verifies, PGRST_JWT_SECRET and its like; it holds the JWT secret too
 )
 
 // Secrets are a project's secrets in clear, by name. They print as a placeholder.
@@ -142,6 +146,9 @@ func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProjec
 			return CreatedProject{}, AuditEntry{}, err
 		}
 		if err := s.insertSecrets(ctx, tx, project.ID, project.Ref, secrets); err != nil {
+			return CreatedProject{}, AuditEntry{}, err
+		}
+		if err := s.insertDefaultAPIKeys(ctx, tx, project); err != nil {
 			return CreatedProject{}, AuditEntry{}, err
 		}
 		if err := s.beginOperation(ctx, tx, actor, project, OperationCreate); err != nil {

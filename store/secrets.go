@@ -62,16 +62,42 @@ func (s *Store) insertSecrets(ctx context.Context, tx pgx.Tx, projectID int64, r
 	if err != nil {
 		return fmt.Errorf("keep the data key: %w", err)
 	}
+	return s.sealSecrets(ctx, tx, projectID, ref, dataKey, secrets)
+}
+
+// replaceSecrets sets some of a project's secrets; the others stay.
+func (s *Store) replaceSecrets(ctx context.Context, tx pgx.Tx, project Project, secrets Secrets) error {
+	dataKey, err := s.dataKey(ctx, tx, project)
+	if err != nil {
+		return err
+	}
+	return s.sealSecrets(ctx, tx, project.ID, project.Ref, dataKey, secrets)
+}
+
+// dataKey opens the key by which a project's secrets are sealed.
+func (s *Store) dataKey(ctx context.Context, tx pgx.Tx, project Project) ([]byte, error) {
+	var masterKeyID string
+	var wrapped []byte
+	err := tx.QueryRow(ctx, `select master_key_id, wrapped from platform.project_keys where project_id = $1`, project.ID).Scan(&masterKeyID, &wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("read the data key: %w", err)
+	}
+	return s.sealer.unwrapDataKey(project.Ref, masterKeyID, wrapped)
+}
+
+func (s *Store) sealSecrets(ctx context.Context, tx pgx.Tx, projectID int64, ref Ref, dataKey []byte, secrets Secrets) error {
 	names := slices.Sorted(maps.Keys(secrets))
 	sealed := make([][]byte, len(names))
 	for i, name := range names {
+		var err error
 		if sealed[i], err = s.sealer.seal(dataKey, ref, name, []byte(secrets[name])); err != nil {
 			return fmt.Errorf("seal %s: %w", name, err)
 		}
 	}
-	_, err = tx.Exec(ctx, `
+	_, err := tx.Exec(ctx, `
 		insert into platform.project_secrets (project_id, name, sealed)
-		select $1, * from unnest($2::text[], $3::bytea[])`, projectID, names, sealed)
+		select $1, * from unnest($2::text[], $3::bytea[])
+		on conflict (project_id, name) do update set sealed = excluded.sealed`, projectID, names, sealed)
 	if err != nil {
 		return fmt.Errorf("keep the secrets: %w", err)
 	}

@@ -1,0 +1,12 @@
+drop trigger tell_gateways on platform.project_subnets;
+drop trigger tell_gateways on platform.project_secrets;
+drop trigger tell_gateways_of_changes on platform.project_services;
+drop trigger tell_gateways on platform.project_services;
+drop trigger tell_gateways_of_changes on platform.projects;
+drop trigger tell_gateways on platform.projects;
+drop table platform.project_gateway;
+drop table platform.third_party_auth;
+drop table platform.signing_keys;
+drop table platform.api_keys;
+drop function platform.tell_gateways_of_project();
+drop function platform.tell_gateways();

@@ -1,0 +1,251 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// gatewayChannel is where the gateway's nodes listen (migrations/0007); the payload is a project's number. A lost message
+// costs nothing but time.
+const gatewayChannel = "plurabase_gateway"
+
+// GatewayProject is all that a gateway node has to know of a project to serve it. It is small, for a node keeps every project
+// in memory: the JWT secret stays sealed until it is asked for (Store.GatewaySecret).
+type GatewayProject struct {
+	ID       int64
+	Ref      Ref
+	Status   Status
+	Services []string // what its stack is to have
+	// Targets are where its services are reached: addresses in the project's own subnet and no others.
+	Targets    map[string]netip.AddrPort
+	Keys       []GatewayKey
+	LegacyKeys bool // whether the anon and service_role JWTs open it
+	// Allowed is from where it may be reached; nil: from everywhere. An empty list lets nobody in.
+	Allowed   []netip.Prefix
+	Banned    []netip.Addr
+	Hostname  string         // of its own, verified and active; empty where it has none
+	Subdomain string         // besides its ref; empty where it has none
+	Database  netip.AddrPort // where postgres-meta reaches it; not valid where that is a name
+	secret    sealedSecret
+}
+
+// GatewayKey is an API key as the gateway finds it.
+type GatewayKey struct {
+	ID     uuid.UUID
+	Type   APIKeyType
+	Digest [32]byte // SHA-256 of the key
+	Claims map[string]any
+}
+
+// sealedSecret is a secret with all that is needed to open it, but for the master key.
+type sealedSecret struct {
+	masterKeyID     string
+	wrapped, sealed []byte
+}
+
+// GatewayProjects returns what the gateway needs of the numbered projects that are there, or of all where no number is given.
+func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayProject, error) {
+	rows, err := s.pool.Query(ctx, `
+		select p.id, p.ref, p.status, p.services, n.subnet, coalesce(g.legacy_keys_enabled, true),
+			k.master_key_id, k.wrapped, x.sealed,
+			r.allowed, array(select address from platform.network_bans b where b.project_id = p.id order by address),
+			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), p.db_host, p.db_port,
+			(select jsonb_agg(jsonb_build_object('service', service, 'host', host, 'port', port))
+				from platform.project_services t where t.project_id = p.id),
+			(select jsonb_agg(jsonb_build_object('id', id, 'type', type, 'digest', encode(digest, 'hex'), 'claims', claims))
+				from platform.api_keys a where a.project_id = p.id)
+		from platform.projects p
+			join platform.project_keys k on k.project_id = p.id
+			join platform.project_secrets x on x.project_id = p.id and x.name = $2
+			left join platform.project_subnets n on n.project_id = p.id
+			left join platform.project_gateway g on g.project_id = p.id
+			left join platform.network_restrictions r on r.project_id = p.id
+			left join platform.custom_hostnames h on h.project_id = p.id and h.active
+			left join platform.vanity_subdomains v on v.project_id = p.id
+		where cardinality($1::bigint[]) = 0 or p.id = any ($1)`, append([]int64{}, ids...), SecretJWT)
+	if err != nil {
+		return nil, wrap("read the gateway's projects", err)
+	}
+	projects, err := pgx.CollectRows(rows, scanGatewayProject)
+	return projects, wrap("read the gateway's projects", err)
+}
+
+func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
+	var p GatewayProject
+	var subnet *netip.Prefix
+	var host *string
+	var port *uint16
+	var services, keys []byte
+	err := row.Scan(&p.ID, &p.Ref, &p.Status, &p.Services, &subnet, &p.LegacyKeys,
+		&p.secret.masterKeyID, &p.secret.wrapped, &p.secret.sealed,
+		&p.Allowed, &p.Banned, &p.Hostname, &p.Subdomain, &host, &port, &services, &keys)
+	if err != nil {
+		return GatewayProject{}, err
+	}
+	p.Database = addressOf(host, port)
+	if p.Targets, err = gatewayTargets(services, subnet); err != nil {
+		return GatewayProject{}, fmt.Errorf("the services of project %s: %w", p.Ref, err)
+	}
+	if p.Keys, err = gatewayKeys(keys); err != nil {
+		return GatewayProject{}, fmt.Errorf("the API keys of project %s: %w", p.Ref, err)
+	}
+	return p, nil
+}
+
+func addressOf(host *string, port *uint16) netip.AddrPort {
+	if host == nil || port == nil {
+		return netip.AddrPort{}
+	}
+	address, err := netip.ParseAddr(*host)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(address, *port)
+}
+
+// gatewayTargets leaves out what is not in the project's subnet: whatever stood in the table, the gateway would connect to it.
+func gatewayTargets(encoded []byte, subnet *netip.Prefix) (map[string]netip.AddrPort, error) {
+	if encoded == nil || subnet == nil {
+		return nil, nil
+	}
+	var services []struct {
+		Service, Host string
+		Port          uint16
+	}
+	if err := json.Unmarshal(encoded, &services); err != nil {
+		return nil, err
+	}
+	targets := make(map[string]netip.AddrPort, len(services))
+	for _, one := range services {
+		if address := addressOf(&one.Host, &one.Port); address.IsValid() && subnet.Contains(address.Addr()) {
+			targets[one.Service] = address
+		}
+	}
+	return targets, nil
+}
+
+func gatewayKeys(encoded []byte) ([]GatewayKey, error) {
+	if encoded == nil {
+		return nil, nil
+	}
+	var rows []struct {
+		ID     uuid.UUID
+		Type   APIKeyType
+		Digest hexDigest
+		Claims map[string]any
+	}
+	if err := json.Unmarshal(encoded, &rows); err != nil {
+		return nil, err
+	}
+	keys := make([]GatewayKey, len(rows))
+	for i, one := range rows {
+		keys[i] = GatewayKey{ID: one.ID, Type: one.Type, Digest: one.Digest, Claims: one.Claims}
+	}
+	return keys, nil
+}
+
+// hexDigest is a SHA-256 as JSON has it: hexadecimal digits.
+type hexDigest [32]byte
+
+// UnmarshalText reads the digits.
+func (d *hexDigest) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(d) {
+		return fmt.Errorf("a digest of %d characters", len(text))
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
+// GatewaySecret opens the JWT secret of a project, which its services verify tokens with.
+func (s *Store) GatewaySecret(p GatewayProject) ([]byte, error) {
+	dataKey, err := s.sealer.unwrapDataKey(p.Ref, p.secret.masterKeyID, p.secret.wrapped)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := s.sealer.unseal(dataKey, p.Ref, SecretJWT, p.secret.sealed)
+	return secret, wrap("open the JWT secret of "+string(p.Ref), err)
+}
+
+// ListenForGateway calls listening once it hears, and changed with the number of every project of which something changed
+// that the gateway has to know, until ctx ends or the connection breaks.
+func (s *Store) ListenForGateway(ctx context.Context, listening func(), changed func(projectID int64)) error {
+	pooled, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return wrap("connect to listen", err)
+	}
+	conn := pooled.Hijack() // it is listening from now on: it must not go back to the pool
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "listen "+gatewayChannel); err != nil {
+		return wrap("listen", err)
+	}
+	listening()
+	for {
+		notification, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return wrap("listen", err)
+		}
+		if id, err := strconv.ParseInt(notification.Payload, 10, 64); err == nil {
+			changed(id)
+		}
+	}
+}
+
+// Traffic is what went through the gateway for one service of a project.
+type Traffic struct {
+	ProjectID int64
+	Service   string
+	Requests  int64
+	Egress    int64 // bytes
+}
+
+// AddTraffic adds to what is kept of the hour. Projects that are gone are passed over.
+func (s *Store) AddTraffic(ctx context.Context, at time.Time, traffic []Traffic) error {
+	if len(traffic) == 0 {
+		return nil
+	}
+	// In one order, so that two nodes that write at once don't wait for each other in a circle.
+	slices.SortFunc(traffic, func(a, b Traffic) int {
+		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Service, b.Service))
+	})
+	ids, services := make([]int64, len(traffic)), make([]string, len(traffic))
+	requests, egress := make([]int64, len(traffic)), make([]int64, len(traffic))
+	for i, one := range traffic {
+		ids[i], services[i], requests[i], egress[i] = one.ProjectID, one.Service, one.Requests, one.Egress
+	}
+	_, err := s.pool.Exec(ctx, `
+		insert into platform.project_traffic as t (project_id, hour, service, requests, egress)
+		select n.project_id, date_trunc('hour', $1::timestamptz, 'UTC'), n.service, n.requests, n.egress
+		from unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) as n (project_id, service, requests, egress)
+			join platform.projects p on p.id = n.project_id
+		on conflict (project_id, hour, service)
+		do update set requests = t.requests + excluded.requests, egress = t.egress + excluded.egress`,
+		at, ids, services, requests, egress)
+	return wrap("count the traffic", err)
+}
+
+// TrafficHour is what a service of a project was asked, and sent, within an hour.
+type TrafficHour struct {
+	Hour     time.Time
+	Service  string // `rest`
+	Requests int64
+	Egress   int64 // bytes
+}
+
+// ProjectTraffic returns the hours of a project from one time to another, oldest first.
+func (s *Store) ProjectTraffic(ctx context.Context, projectID int64, from, to time.Time) ([]TrafficHour, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select hour, service, requests, egress from platform.project_traffic
+		where project_id = $1 and hour >= date_trunc('hour', $2::timestamptz, 'UTC') and hour < $3 order by hour, service`, projectID, from, to)
+	hours, err := pgx.CollectRows(rows, pgx.RowToStructByPos[TrafficHour])
+	return hours, wrap("read the project's traffic", err)
+}

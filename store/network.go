@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// NetworkRestrictions say from where a project may be reached.
+type NetworkRestrictions struct {
+	Allowed   []netip.Prefix
+	Before    []netip.Prefix // before the last change; nil where nothing had been said
+	UpdatedAt time.Time      // zero where nothing was ever said, and everybody is let in
+}
+
+// NetworkRestrictions returns what was said of a project; the zero value where nothing was.
+func (s *Store) NetworkRestrictions(ctx context.Context, projectID int64) (NetworkRestrictions, error) {
+	found, err := networkRestrictions(ctx, s.pool, projectID)
+	return found, wrap("read the network restrictions", err)
+}
+
+func networkRestrictions(ctx context.Context, q querier, projectID int64) (NetworkRestrictions, error) {
+	rows, _ := q.Query(ctx, `select allowed, before, updated_at from platform.network_restrictions where project_id = $1`, projectID)
+	found, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[NetworkRestrictions])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return NetworkRestrictions{}, nil
+	}
+	return found, err
+}
+
+// RestrictNetwork lets a project be reached only from what change makes of what was allowed before (nil where everybody
+// was). The gateway's nodes are told at once.
+func (s *Store) RestrictNetwork(ctx context.Context, actor Actor, ref Ref, change func(before []netip.Prefix) []netip.Prefix) (NetworkRestrictions, error) {
+	return write(ctx, s, actor, "restrict the network", func(ctx context.Context, tx pgx.Tx) (NetworkRestrictions, AuditEntry, error) {
+		project, err := lockProject(ctx, tx, ref)
+		if err != nil {
+			return NetworkRestrictions{}, AuditEntry{}, err
+		}
+		found, err := networkRestrictions(ctx, tx, project.ID)
+		if err != nil {
+			return NetworkRestrictions{}, AuditEntry{}, err
+		}
+		now := NetworkRestrictions{Allowed: append([]netip.Prefix{}, change(found.Allowed)...), Before: found.Allowed, UpdatedAt: s.now()}
+		_, err = tx.Exec(ctx, `
+			insert into platform.network_restrictions (project_id, allowed, before, updated_at) values ($1, $2, $3, $4)
+			on conflict (project_id) do update set allowed = excluded.allowed, before = excluded.before, updated_at = excluded.updated_at`,
+			project.ID, now.Allowed, now.Before, now.UpdatedAt)
+		return now, AuditEntry{
+			Action: "network.restrict", OrganizationID: project.OrganizationID, ProjectRef: ref, Details: map[string]any{"allowed": now.Allowed},
+		}, err
+	})
+}
+
+// NetworkBan is an address that a project's gateway turns away.
+type NetworkBan struct {
+	Address  netip.Addr
+	BannedAt time.Time
+}
+
+// NetworkBans lists the addresses that a project turns away.
+func (s *Store) NetworkBans(ctx context.Context, projectID int64) ([]NetworkBan, error) {
+	rows, _ := s.pool.Query(ctx, `select address, banned_at from platform.network_bans where project_id = $1 order by banned_at, address`, projectID)
+	bans, err := pgx.CollectRows(rows, pgx.RowToStructByPos[NetworkBan])
+	return bans, wrap("list the network bans", err)
+}
+
+// BanFromProject turns addresses away. Addresses that are turned away already stay so.
+func (s *Store) BanFromProject(ctx context.Context, projectID int64, addresses []netip.Addr) error {
+	_, err := s.pool.Exec(ctx, `
+		insert into platform.network_bans (project_id, address, banned_at)
+		select p.id, a, $3 from platform.projects p, unnest($2::inet[]) as a where p.id = $1 on conflict do nothing`, projectID, addresses, s.now())
+	return wrap("ban addresses", err)
+}
+
+// Unban lets addresses in again that a project turned away.
+func (s *Store) Unban(ctx context.Context, actor Actor, ref Ref, addresses []netip.Addr) error {
+	_, err := write(ctx, s, actor, "lift network bans", func(ctx context.Context, tx pgx.Tx) (struct{}, AuditEntry, error) {
+		project, err := lockProject(ctx, tx, ref)
+		if err != nil {
+			return struct{}{}, AuditEntry{}, err
+		}
+		_, err = tx.Exec(ctx, `delete from platform.network_bans where project_id = $1 and address = any ($2)`, project.ID, addresses)
+		return struct{}{}, AuditEntry{
+			Action: "network.unban", OrganizationID: project.OrganizationID, ProjectRef: ref, Details: map[string]any{"addresses": addresses},
+		}, err
+	})
+	return err
+}
