@@ -107,7 +107,9 @@ func TestTheGatewayIsToldOfWhatItHasToKnowAndOfNothingElse(t *testing.T) {
 	s, url, profile, project := keyed(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	listening, changed, ended := make(chan struct{}), make(chan int64, 100), make(chan error)
-	go func() { ended <- s.ListenForGateway(ctx, func() { close(listening) }, func(id int64) { changed <- id }) }()
+	go func() {
+		ended <- s.ListenForGateway(ctx, func() { close(listening) }, func(id int64) { changed <- id })
+	}()
 	<-listening
 
 	for name, change := range map[string]func() error{
