@@ -48,9 +48,20 @@ proof-matrix: ## Every route, asked by everybody: what Studio hides, the server 
 .PHONY: proof-contract
 proof-contract: ## Every route's answers, held against upstream's contract where that is at hand
 	@$(LOCAL) with go test -count=1 -run '^TestContract$$' ./plugins/internal/api -v
+
 .PHONY: proof-render
 proof-render: ## Kong's configuration, made of files of both generations, of bad ones, and of files drawn at random
 	@go test -count=1 ./kong/render -v -proof
+
+proof: proof-contract-states proof-crash
+
+.PHONY: proof-contract-states
+proof-contract-states: ## Every row of the lifecycle's table, on the engine in memory
+	@$(LOCAL) with go test -count=1 -run '^TestStates$$' ./provisioner/internal/reconcile -v
+
+.PHONY: proof-crash
+proof-crash: ## The provisioner killed after every step of every operation, on real Docker
+	@$(LOCAL) with env PLURABASE_PROOF=all go test -count=1 -timeout 20m -parallel 6 -run '^TestCrash$$' ./provisioner -v
 
 .PHONY: test-kong
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had

@@ -3,7 +3,6 @@ package main_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -76,31 +75,6 @@ func TestAContainerThatIsLostComesBack(t *testing.T) {
 	require.NoError(t, b.docker.ContainerStop(t.Context(), name, container.StopOptions{}))
 	b.awaitStatus(ref, store.StatusActiveUnhealthy)
 	b.requireData(b.awaitStatus(ref, store.StatusActiveHealthy))
-}
-
-func TestAKilledProvisionerIsTakenOverFrom(t *testing.T) {
-	t.Parallel()
-	for _, step := range []string{"create-network", "create-container:db", "start-container:db", "wait-healthy:db", "configure-database:db"} {
-		t.Run(step, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			first := b.start()
-			ref := b.create("shop")
-			require.Eventually(t, func() bool {
-				return scalar[bool](b, `select exists (select from platform.operation_steps where step = $1)`, step)
-			}, patience, 5*time.Millisecond)
-			first.kill()
-
-			b.start()
-			project := b.awaitStatus(ref, store.StatusActiveHealthy)
-			b.connect(project, "postgres")
-			b.requireReadOnly(project)
-			require.Len(t, b.objects("io.plurabase.target="+b.target), 4, "a container, a network and two volumes")
-			b.change(ref, store.OperationDelete)
-			b.awaitGone(ref)
-			require.Empty(t, b.objects("io.plurabase.target="+b.target))
-		})
-	}
 }
 
 // requireData checks that what a test has put into the project's database is there.

@@ -73,7 +73,7 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 		return nil
 	}
 	reconciler := reconcile.Reconciler{
-		Store: state, Log: log, Settings: settings.reconciler(),
+		Store: state, Log: log, Settings: settings.reconciler(), Crash: settings.Crash,
 		Executor: execute.Executor{Engine: engine, Failures: &settings.Fail, Poll: pollInterval},
 	}
 	log.Info("working", "target", settings.Target, "version", version())

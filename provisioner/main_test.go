@@ -61,6 +61,7 @@ type bundle struct {
 	target  string
 	image   string
 	pool    string // apart from other platforms on this machine, and from what a killed Docker Engine may have left
+	ports   string // likewise
 	docker  *client.Client
 	profile store.Profile
 	orgID   int64
@@ -73,6 +74,8 @@ func setup(t *testing.T) *bundle {
 		b.image = "plurabase/postgres:15-debian"
 	}
 	b.pool = fmt.Sprintf("10.%d.%d.0/24", 234+mathrand.N(20), mathrand.N(256))
+	first := 24000 + 10*mathrand.N(99)
+	b.ports = fmt.Sprintf("%d-%d", first, first+19)
 	b.requireDocker()
 	b.url = pgtest.URL(t)
 	var err error
@@ -189,8 +192,8 @@ func (b *bundle) start(environment ...string) *process {
 	b.Helper()
 	p := &process{command: exec.Command(binary), log: &buffer{}, ended: make(chan struct{})}
 	p.command.Env = append(os.Environ(), "DATABASE_URL="+b.url, "PLURABASE_MASTER_KEY="+storetest.MasterKeyText,
-		"PLURABASE_TARGET="+b.target, "PLURABASE_POSTGRES_IMAGE="+b.image, "PLURABASE_LEASE=2s", "PLURABASE_RESYNC=500ms",
-		"PLURABASE_SUBNET_POOL="+b.pool, "PLURABASE_PORT_RANGE=24000-24999", "PLURABASE_LOG_FORMAT=text")
+		"PLURABASE_TARGET="+b.target, "PLURABASE_POSTGRES_IMAGE="+b.image, "PLURABASE_LEASE=1s", "PLURABASE_RESYNC=500ms",
+		"PLURABASE_SUBNET_POOL="+b.pool, "PLURABASE_PORT_RANGE="+b.ports, "PLURABASE_LOG_FORMAT=text")
 	p.command.Env = append(p.command.Env, environment...)
 	p.command.Stderr = p.log
 	require.NoError(b, p.command.Start())

@@ -36,6 +36,7 @@ type settings struct {
 	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
 	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
 	Fail             execute.Failures  `env:"PLURABASE_FAIL"`
+	Crash            execute.Crash     `env:"PLURABASE_CRASH"`
 }
 
 // usage is what -h prints. It names every setting.
@@ -62,6 +63,8 @@ the environment:
   PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
   PLURABASE_LOG_FORMAT          json or text (json)
   PLURABASE_FAIL                for tests alone: steps that fail on purpose, as create-container:db:2
+  PLURABASE_CRASH               for tests alone: where it kills itself, as create/start-container:db: in that kind of
+                                operation, when that step is done and before it is noted
   DOCKER_HOST                   and its companions: where Docker is
 
 Flags:

@@ -32,13 +32,13 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 	_, err := readSettings(map[string]string{
 		"PLURABASE_MASTER_KEY": "too-short-a-secret", "PLURABASE_DB_ADDRESS": "somewhere", "PLURABASE_PORT_RANGE": "30000-25000",
 		"PLURABASE_SUBNET_BITS": "8", "PLURABASE_WORKERS": "0", "PLURABASE_LEASE": "soon", "PLURABASE_LOG_FORMAT": "xml",
-		"PLURABASE_FAIL": "create-network",
+		"PLURABASE_FAIL": "create-network", "PLURABASE_CRASH": "create-network",
 	})
 	require.Error(t, err)
 	for _, part := range []string{
 		`DATABASE_URL`, `openssl rand -base64 32`, `PLURABASE_DB_ADDRESS must be host or network`, `must be first-last`,
 		`PLURABASE_SUBNET_BITS must lie`, `PLURABASE_WORKERS must be at least 1`, `"soon"`, `PLURABASE_LOG_FORMAT must be json or text`,
-		`"create-network" is not step:times`,
+		`"create-network" is not step:times`, `must be operation/step`,
 	} {
 		require.ErrorContains(t, err, part)
 	}

@@ -68,29 +68,36 @@ func (e Executor) Run(ctx context.Context, want stack.Stack, todo plan.Plan, rec
 	return group.Wait()
 }
 
-// step runs one step and records it.
+// step runs one step of a plan and records it.
 func (e Executor) step(ctx context.Context, want stack.Stack, step plan.Step, recorder Recorder, log *slog.Logger) error {
+	return e.Record(ctx, want.Ref, step.Name(), step.Cause, recorder, log, func(ctx context.Context) error {
+		return e.call(ctx, want, step)
+	})
+}
+
+// Record does something as a step of the project ref's operation, and records it.
+func (e Executor) Record(ctx context.Context, ref, step, cause string, recorder Recorder, log *slog.Logger, do func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	id, err := recorder.StartStep(ctx, step.Name(), step.Cause)
+	id, err := recorder.StartStep(ctx, step, cause)
 	if err != nil {
 		return err
 	}
 	begun := time.Now()
-	failure := e.Failures.next(want.Ref, step.Name())
+	failure := e.Failures.next(ref, step)
 	if failure == nil {
-		failure = e.call(ctx, want, step)
+		failure = do(ctx)
 	}
 	if failure != nil && errors.Is(ctx.Err(), context.Canceled) {
 		failure = ctx.Err() // another step's failure cut this one off: what the engine then says misleads
 	}
-	log = log.With("step", step.Name(), "cause", step.Cause, "took", time.Since(begun).Round(time.Millisecond))
+	log = log.With("step", step, "cause", cause, "took", time.Since(begun).Round(time.Millisecond))
 	if failure == nil {
 		log.Info("step done")
 	} else {
 		log.Warn("step failed", "error", failure)
-		failure = &StepError{Step: step.Name(), Err: failure}
+		failure = &StepError{Step: step, Err: failure}
 	}
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
+	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/plan"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
@@ -131,8 +132,11 @@ func (p *pass) once(ctx context.Context) (outcome store.Outcome, done bool, err 
 			return store.Outcome{}, false, err
 		}
 	}
-	return store.Outcome{}, false, p.Executor.Run(ctx, want, now, p.claim, p.log)
+	return store.Outcome{}, false, p.Executor.Run(ctx, want, now, p.recorder(), p.log)
 }
+
+// recorder notes the steps of the operation.
+func (p *pass) recorder() execute.Recorder { return p.Crash.Watch(string(p.claim.Kind), p.claim) }
 
 // want is the stack that the project should have.
 func (p *pass) want(ctx context.Context) (stack.Stack, error) {

@@ -41,6 +41,7 @@ type Reconciler struct {
 	Executor execute.Executor
 	Settings Settings
 	Log      *slog.Logger
+	Crash    execute.Crash
 
 	work    signal // something may have to be done
 	look    signal // something may have changed in the engine

@@ -1,0 +1,244 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/store"
+)
+
+// episode is one operation of a project's life, and what the project is afterwards.
+type episode struct {
+	kind    store.OperationKind
+	becomes store.Status // empty: it is gone
+}
+
+// life is what every project of this proof goes through.
+var life = []episode{
+	{store.OperationCreate, store.StatusActiveHealthy},
+	{store.OperationRestart, store.StatusActiveHealthy},
+	{store.OperationPause, store.StatusInactive},
+	{store.OperationRestore, store.StatusActiveHealthy},
+	{store.OperationDelete, ""},
+}
+
+// survey is what one life without a kill has shown.
+type survey struct {
+	steps   map[store.OperationKind][]string // in the order in which they were first begun
+	objects map[store.OperationKind][]string // what is on Docker afterwards, with REF for the project's ref
+}
+
+// tally is what the proof counts.
+type tally struct{ points, lost, orphans, duplicates, stuck atomic.Int64 }
+
+// TestCrash kills the provisioner after each step of each operation, starts it again, and looks whether anything is lost
+// or left. The steps are those that one undisturbed life has noted. `make proof-crash` walks all of them; otherwise it
+// is the first and the last of each operation, and one between them.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	known := undisturbed(setup(t))
+	count := &tally{}
+	longest := 0
+	for _, one := range life {
+		require.NotEmpty(t, known.steps[one.kind], one.kind)
+		longest = max(longest, len(known.steps[one.kind]))
+	}
+	t.Cleanup(func() {
+		fmt.Printf("crash: %d operations, %d kill points, %d lost, %d orphans, %d duplicates, %d stuck\n", len(life),
+			count.points.Load(), count.lost.Load(), count.orphans.Load(), count.duplicates.Load(), count.stuck.Load())
+	})
+	for number := range longest {
+		points := known.points(number)
+		if os.Getenv("PLURABASE_PROOF") != "all" && number != 0 && number != longest/2 {
+			continue
+		}
+		t.Run(fmt.Sprintf("life %d", number), func(t *testing.T) {
+			t.Parallel()
+			disturbed(setup(t), known, points, count)
+		})
+	}
+}
+
+// undisturbed leads a life without a kill.
+func undisturbed(b *bundle) survey {
+	b.Helper()
+	b.start()
+	known := survey{steps: map[store.OperationKind][]string{}, objects: map[store.OperationKind][]string{}}
+	var project store.Project
+	for _, one := range life {
+		project = b.ask(project, one.kind)
+		b.awaitEnd(project, one)
+		known.steps[one.kind] = scalar[[]string](b, `
+			select array_agg(step order by first) from (
+				select s.step, min(s.id) as first from platform.operation_steps s join platform.operations o on o.id = s.operation_id
+				where o.kind = $1 group by s.step
+			) steps`, one.kind)
+		known.objects[one.kind] = b.anonymous(project)
+	}
+	return known
+}
+
+// points returns for each operation its step of that number; operations with fewer steps have none.
+func (s survey) points(number int) map[store.OperationKind]string {
+	points := map[store.OperationKind]string{}
+	for kind, steps := range s.steps {
+		if number < len(steps) {
+			points[kind] = steps[number]
+		}
+	}
+	return points
+}
+
+// disturbed leads a life in which the provisioner is killed once in each operation that has a point. Each provisioner
+// carries the next point in it, finishes what the one before it left, and dies in its turn.
+func disturbed(b *bundle, known survey, points map[store.OperationKind]string, count *tally) {
+	b.Helper()
+	rest := slices.Clone(life)
+	working := b.start(crashAt(rest, points))
+	var project store.Project
+	for len(rest) > 0 {
+		one := rest[0]
+		rest = rest[1:]
+		project = b.ask(project, one.kind)
+		if step := points[one.kind]; step != "" {
+			count.points.Add(1)
+			if !working.diesOfItself() {
+				b.Errorf("%s/%s: the provisioner was not killed", one.kind, step)
+				return
+			}
+			working = b.start(crashAt(rest, points))
+		}
+		where := fmt.Sprintf("%s/%s", one.kind, points[one.kind])
+		if !b.ends(project, one) {
+			count.stuck.Add(1)
+			b.Errorf("%s: the operation does not end: %s", where, b.state(project))
+			return
+		}
+		if step := points[one.kind]; step != "" {
+			require.Equal(b, "interrupted", scalar[string](b, `
+				select coalesce(s.error, '') from platform.operation_steps s join platform.operations o on o.id = s.operation_id
+				where o.kind = $1 and s.step = $2 order by s.id limit 1`, one.kind, step), where)
+		}
+		b.compare(where, known.objects[one.kind], b.anonymous(project), count)
+		if one.becomes == store.StatusActiveHealthy && !b.hasData(b.project(project.Ref), one.kind == store.OperationCreate) {
+			count.lost.Add(1)
+			b.Errorf("%s: the data is gone", where)
+		}
+	}
+}
+
+// crashAt is the setting that kills a provisioner at the next point.
+func crashAt(rest []episode, points map[store.OperationKind]string) string {
+	for _, one := range rest {
+		if step := points[one.kind]; step != "" {
+			return "PLURABASE_CRASH=" + string(one.kind) + "/" + step
+		}
+	}
+	return "PLURABASE_CRASH="
+}
+
+// diesOfItself waits until the process was ended by SIGKILL.
+func (p *process) diesOfItself() bool {
+	select {
+	case <-p.ended:
+		status, ok := p.command.ProcessState.Sys().(syscall.WaitStatus)
+		return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	case <-time.After(patience):
+		return false
+	}
+}
+
+// ask begins an operation, and makes the project where that is it.
+func (b *bundle) ask(project store.Project, kind store.OperationKind) store.Project {
+	b.Helper()
+	if kind == store.OperationCreate {
+		return b.project(b.create("shop"))
+	}
+	b.change(project.Ref, kind)
+	return project
+}
+
+// awaitEnd fails the test where an operation does not end as it should.
+func (b *bundle) awaitEnd(project store.Project, one episode) {
+	b.Helper()
+	require.True(b, b.ends(project, one), "%s does not end: %s", one.kind, b.state(project))
+	if one.becomes == store.StatusActiveHealthy {
+		require.True(b, b.hasData(b.project(project.Ref), one.kind == store.OperationCreate))
+	}
+}
+
+// ends waits until an operation has succeeded, nobody holds the project, and it is what it should be.
+func (b *bundle) ends(project store.Project, one episode) bool {
+	b.Helper()
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		if b.state(project) == fmt.Sprintf("%s:succeeded %s 0", one.kind, one.becomes) {
+			return true
+		}
+	}
+	return false
+}
+
+// state says how the last operation stands, what the project is, and how many steps are open or leases held.
+func (b *bundle) state(project store.Project) string {
+	b.Helper()
+	return scalar[string](b, `
+		select concat_ws(' ',
+			(select kind || ':' || state from platform.operations where project_id = $1 order by id desc limit 1),
+			coalesce((select status from platform.projects where id = $1), ''),
+			(select count(*) from platform.operation_steps s join platform.operations o on o.id = s.operation_id
+				where o.project_id = $1 and s.finished_at is null)
+			+ (select count(*) from platform.projects where id = $1 and (lease_owner is not null or observed_generation < generation)))`,
+		project.ID)
+}
+
+// anonymous lists what is on Docker for the test's target, in order, with REF for the project's ref.
+func (b *bundle) anonymous(project store.Project) []string {
+	b.Helper()
+	names := b.objects("io.plurabase.target=" + b.target)
+	for i, name := range names {
+		names[i] = strings.ReplaceAll(name, string(project.Ref), "REF")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// compare counts what is there and should not be, and what is lost.
+func (b *bundle) compare(where string, expected, found []string, count *tally) {
+	b.Helper()
+	for _, name := range slices.Compact(slices.Clone(found)) {
+		if !slices.Contains(expected, name) {
+			count.orphans.Add(1)
+			b.Errorf("%s: %s is left", where, name)
+		}
+	}
+	if compact := slices.Compact(slices.Clone(found)); len(compact) < len(found) {
+		count.duplicates.Add(int64(len(found) - len(compact)))
+		b.Errorf("%s: something is there twice: %v", where, found)
+	}
+	for _, name := range expected {
+		if !slices.Contains(found, name) {
+			count.lost.Add(1)
+			b.Errorf("%s: %s is lost", where, name)
+		}
+	}
+}
+
+// hasData puts a row into the project's database where it is new, and tells whether it is there.
+func (b *bundle) hasData(project store.Project, isNew bool) bool {
+	b.Helper()
+	connection := b.connect(project, "supabase_admin")
+	if isNew {
+		_, err := connection.Exec(b.Context(), `create table kept as select 42 as answer`)
+		require.NoError(b, err)
+	}
+	var answer int
+	return connection.QueryRow(b.Context(), `select answer from kept`).Scan(&answer) == nil && answer == 42
+}
