@@ -71,6 +71,6 @@ test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its imag
 fuzz: ## Fuzz each parser for ten seconds
 	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for target in $$(grep -ho '^func Fuzz[A-Za-z]*' $$package/*_test.go | cut -c6-); do \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime 10s $$package || exit 1; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime 10s -fuzzminimizetime 20x $$package || exit 1; \
 		done; \
 	done

@@ -18,6 +18,9 @@ const keyLength = 32
 // MasterKey wraps every data key. It has no default and never reaches Postgres. It prints as a placeholder.
 type MasterKey struct{ key []byte }
 
+// IsZero tells whether there is no key.
+func (k MasterKey) IsZero() bool { return len(k.key) == 0 }
+
 // UnmarshalText reads 32 bytes in standard Base64, as `openssl rand -base64 32` prints them.
 func (k *MasterKey) UnmarshalText(text []byte) error {
 	raw, err := base64.StdEncoding.DecodeString(string(text))
@@ -93,8 +96,9 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 
 // sealer seals a project's secrets: each project has a random data key, which the master key wraps.
 type sealer struct {
-	master MasterKey
-	random io.Reader
+	master   MasterKey
+	previous MasterKey // for reading alone; zero where there is none
+	random   io.Reader
 }
 
 // newDataKey returns a fresh data key for the project and the same wrapped for storage.
@@ -103,15 +107,44 @@ func (s sealer) newDataKey(ref Ref) (key, wrapped []byte, err error) {
 	if _, err := io.ReadFull(s.random, key); err != nil {
 		return nil, nil, fmt.Errorf("draw a data key: %w", err)
 	}
-	wrapped, err = Seal(s.random, s.master.Derive("data key wrapping"), key, "data-key/"+string(ref))
+	wrapped, err = s.wrapDataKey(ref, key)
 	return key, wrapped, err
 }
 
+// wrapping is what the master key wraps data keys with.
+const wrapping = "data key wrapping"
+
+func dataKeyContext(ref Ref) string { return "data-key/" + string(ref) }
+
+func (s sealer) wrapDataKey(ref Ref, key []byte) ([]byte, error) {
+	return Seal(s.random, s.master.Derive(wrapping), key, dataKeyContext(ref))
+}
+
 func (s sealer) unwrapDataKey(ref Ref, masterKeyID string, wrapped []byte) ([]byte, error) {
-	if masterKeyID != s.master.ID() {
-		return nil, fmt.Errorf("the secrets of project %s are sealed with master key %s, this process has %s", ref, masterKeyID, s.master.ID())
+	for _, key := range s.keys() {
+		if masterKeyID == key.ID() {
+			return Unseal(key.Derive(wrapping), wrapped, dataKeyContext(ref))
+		}
 	}
-	return Unseal(s.master.Derive("data key wrapping"), wrapped, "data-key/"+string(ref))
+	return nil, fmt.Errorf("the secrets of project %s are sealed with master key %s, this process has %s", ref, masterKeyID, s.master.ID())
+}
+
+// keys are the master keys that this process can read with, the current one first.
+func (s sealer) keys() []MasterKey {
+	if s.previous.IsZero() {
+		return []MasterKey{s.master}
+	}
+	return []MasterKey{s.master, s.previous}
+}
+
+// unsealDerived opens what was sealed with a key derived for a purpose from one of the master keys.
+func (s sealer) unsealDerived(purpose string, sealed []byte, context string) (plain []byte, err error) {
+	for _, key := range s.keys() {
+		if plain, err = Unseal(key.Derive(purpose), sealed, context); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, err
 }
 
 func (s sealer) seal(dataKey []byte, ref Ref, name string, plain []byte) ([]byte, error) {

@@ -18,10 +18,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Settings are what every process of the platform needs to reach its state. Both come from the environment.
+// Settings are what every process of the platform needs to reach its state. They come from the environment.
 type Settings struct {
 	DatabaseURL string    `env:"DATABASE_URL,required,notEmpty"`
 	MasterKey   MasterKey `env:"PLURABASE_MASTER_KEY,required,notEmpty"`
+	// PreviousMasterKey is read with, and never written with: while a master key is being rotated, and on a process that
+	// shall know the next one before the others write with it. The zero value is none.
+	PreviousMasterKey MasterKey `env:"PLURABASE_MASTER_KEY_PREVIOUS"`
 }
 
 // Store reads and writes the platform's state. It is safe for concurrent use.
@@ -59,7 +62,7 @@ func Open(ctx context.Context, settings Settings, options ...Option) (*Store, er
 	for _, option := range options {
 		option(s)
 	}
-	s.sealer = sealer{master: settings.MasterKey, random: s.random}
+	s.sealer = sealer{master: settings.MasterKey, previous: settings.PreviousMasterKey, random: s.random}
 	return s, nil
 }
 

@@ -88,7 +88,7 @@ func (s *Store) beginRequest(ctx context.Context, tx pgx.Tx, actor Actor) ([]byt
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier answer: %w", err)
 	}
-	return Unseal(s.sealer.master.Derive("request answers"), sealed, requestContext(actor))
+	return s.sealer.unsealDerived("request answers", sealed, requestContext(actor))
 }
 
 func (s *Store) finishRequest(ctx context.Context, tx pgx.Tx, actor Actor, answer any) error {

@@ -68,7 +68,7 @@ func prepare() error {
 	gate = &pgmeta.Gate{
 		Authenticator: identity.New(opened, s.Identity, time.Now),
 		Projects:      opened,
-		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
+		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now, s.PreviousMasterKey),
 		CryptoKey:     s.CryptoKey,
 	}
 	return nil

@@ -82,7 +82,7 @@ func prepare() error {
 		Authenticator: identity.New(opened, s.Identity, time.Now),
 		GoTrue:        s.goTrue(),
 		Mail:          sender,
-		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now),
+		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now, s.PreviousMasterKey),
 		Log:           log,
 	})
 	return nil

@@ -35,14 +35,21 @@ var ErrToken = errors.New("not a valid connection token")
 
 // Tokens seals and opens connection tokens. A token tells nothing to a browser, least of all a connection string.
 type Tokens struct {
-	key    []byte
+	keys   [][]byte // tokens are sealed with the first, and opened with any
 	random io.Reader
 	now    func() time.Time
 }
 
-// NewTokens returns Tokens under a key that is derived from the master key.
-func NewTokens(master store.MasterKey, random io.Reader, now func() time.Time) *Tokens {
-	return &Tokens{key: master.Derive(tokenContext), random: random, now: now}
+// NewTokens returns Tokens under a key that is derived from the master key. Tokens under a previous one, which a page that
+// stayed open over a rotation still holds, are opened too; a zero key is none.
+func NewTokens(master store.MasterKey, random io.Reader, now func() time.Time, previous ...store.MasterKey) *Tokens {
+	t := &Tokens{keys: [][]byte{master.Derive(tokenContext)}, random: random, now: now}
+	for _, key := range previous {
+		if !key.IsZero() {
+			t.keys = append(t.keys, key.Derive(tokenContext))
+		}
+	}
+	return t
 }
 
 type token struct {
@@ -57,7 +64,7 @@ func (t *Tokens) Seal(ref store.Ref, mode Mode) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode a connection token: %w", err)
 	}
-	sealed, err := store.Seal(t.random, t.key, plain, tokenContext)
+	sealed, err := store.Seal(t.random, t.keys[0], plain, tokenContext)
 	if err != nil {
 		return "", fmt.Errorf("seal a connection token: %w", err)
 	}
@@ -70,7 +77,7 @@ func (t *Tokens) Open(text string, ref store.Ref) (Mode, error) {
 	if err != nil {
 		return "", ErrToken
 	}
-	plain, err := store.Unseal(t.key, sealed, tokenContext)
+	plain, err := t.unseal(sealed)
 	if err != nil {
 		return "", ErrToken
 	}
@@ -82,6 +89,15 @@ func (t *Tokens) Open(text string, ref store.Ref) (Mode, error) {
 		return "", ErrToken
 	}
 	return opened.Mode, nil
+}
+
+func (t *Tokens) unseal(sealed []byte) (plain []byte, err error) {
+	for _, key := range t.keys {
+		if plain, err = store.Unseal(key, sealed, tokenContext); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, err
 }
 
 // ModeOf returns the database role that somebody may use in a project: those who may not change tables read only.

@@ -39,6 +39,21 @@ func TestATokenOpensItsOwnProjectForADay(t *testing.T) {
 	require.ErrorIs(t, err, pgmeta.ErrToken, "stale")
 }
 
+func TestATokenIsGoodOverARotationOfTheMasterKey(t *testing.T) {
+	t.Parallel()
+	var next store.MasterKey
+	require.NoError(t, next.UnmarshalText([]byte("bmV4dC1rZXktbmV4dC1rZXktbmV4dC1rZXktbmV4dC4=")))
+	old := pgmeta.NewTokens(storetest.MasterKey(t), storetest.Random(), storetest.Clock)
+	sealed, err := old.Seal(shop, pgmeta.ReadOnly)
+	require.NoError(t, err)
+
+	mode, err := pgmeta.NewTokens(next, storetest.Random(), storetest.Clock, storetest.MasterKey(t)).Open(sealed, shop)
+	require.NoError(t, err)
+	require.Equal(t, pgmeta.ReadOnly, mode)
+	_, err = pgmeta.NewTokens(next, storetest.Random(), storetest.Clock, store.MasterKey{}).Open(sealed, shop)
+	require.ErrorIs(t, err, pgmeta.ErrToken)
+}
+
 func FuzzTokensOpen(f *testing.F) {
 	tokens := pgmeta.NewTokens(storetest.MasterKey(f), storetest.Random(), storetest.Clock)
 	sealed, err := tokens.Seal(shop, pgmeta.ReadWrite)
