@@ -8,30 +8,44 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/kong/kongtest"
+	"github.com/plurabase/plurabase/kong/render"
 )
 
-// pluginEnvironment is what KONG_NGINX_MAIN_ENV lets through to the plugins.
-var pluginEnvironment = []string{
-	"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL", "PLURABASE_PROJECT_DOMAIN",
-	"PLURABASE_DATABASE_HOST", "PLURABASE_GOTRUE_URL", "PLURABASE_JWT_ISSUER", "PLURABASE_SIGNUP", "PG_META_CRYPTO_KEY",
+// image is what the image sets for the plugins.
+func image(t *testing.T) kongtest.Image {
+	t.Helper()
+	read, err := kongtest.ReadImage("Dockerfile")
+	require.NoError(t, err)
+	return read
 }
 
 // startGateway runs kong.platform.yml with an environment: in the Kong of KONG_IMAGE where that is set, else in kongtest's
 // host.
-func startGateway(t *testing.T, environment map[string]string) gateway {
+func startGateway(t *testing.T, environment map[string]string, change ...func(*kongtest.Options)) gateway {
 	t.Helper()
-	if image := os.Getenv("KONG_IMAGE"); image != "" {
-		return startKong(t, image, environment)
+	if kongImage := os.Getenv("KONG_IMAGE"); kongImage != "" {
+		if len(change) > 0 {
+			t.Skip("it changes what only kongtest's host can be told")
+		}
+		return startKong(t, kongImage, environment)
 	}
-	host, err := kongtest.New(kongtest.Options{
-		ConfigFile:  "kong.platform.yml",
-		Lookup:      func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
-		Environment: pluginEnvironment,
+	lookup := func(name string) (string, bool) { value, ok := environment[name]; return value, ok }
+	config, err := render.Load("kong.platform.yml", lookup)
+	require.NoError(t, err)
+	options := kongtest.Options{
+		Config:      config,
+		Lookup:      lookup,
+		Environment: image(t).Environment,
+		ProxySet:    image(t).ProxySet,
 		Plugins: map[string]string{
 			"platform-api":   filepath.Join(binaries, "platform-api"),
 			"pg-meta-crypto": filepath.Join(binaries, "pg-meta-crypto"),
 		},
-	})
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	host, err := kongtest.New(options)
 	require.NoError(t, err)
 	require.NoError(t, host.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, host.Close()) })

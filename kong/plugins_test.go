@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/plurabase/plurabase/kong/kongtest"
 	"github.com/plurabase/plurabase/store/pgserver/pgtest"
 	"github.com/plurabase/plurabase/store/storetest"
 )
@@ -73,7 +74,7 @@ type gateway interface {
 	PluginPID(name string) (int, bool)
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t *testing.T, change ...func(*kongtest.Options)) *bundle {
 	t.Helper()
 	b := &bundle{t: t, databaseURL: pgtest.URL(t), goTrue: newGoTrue(t)}
 	b.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +94,7 @@ func setup(t *testing.T) *bundle {
 		"PLURABASE_STUDIO_URL":     studio,
 		"PG_META_CRYPTO_KEY":       cryptoKey,
 		"PG_META_URL":              b.upstream.URL,
-	})
+	}, change...)
 	return b
 }
 

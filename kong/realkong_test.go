@@ -52,7 +52,7 @@ var builtImage = sync.OnceValues(func() (string, error) {
 
 func startKong(t *testing.T, kongImage string, environment map[string]string) gateway {
 	t.Helper()
-	image, err := builtImage()
+	built, err := builtImage()
 	if err != nil && strings.Contains(err.Error(), "can't be had") {
 		t.Skipf("no real Kong: %v", err)
 	}
@@ -71,10 +71,12 @@ func startKong(t *testing.T, kongImage string, environment map[string]string) ga
 		"--env", "KONG_DECLARATIVE_CONFIG=/kong.yml", "--env", "KONG_ADMIN_LISTEN=off", "--env", "KONG_STATUS_LISTEN=off",
 		"--env", fmt.Sprintf("KONG_PROXY_LISTEN=127.0.0.1:%d", port), "--env", "KONG_NGINX_WORKER_PROCESSES=1",
 	}
-	for _, name := range pluginEnvironment {
-		arguments = append(arguments, "--env", name+"="+environment[name])
+	for _, name := range image(t).Environment {
+		if value, ok := environment[name]; ok {
+			arguments = append(arguments, "--env", name+"="+value)
+		}
 	}
-	started, err := exec.CommandContext(t.Context(), "docker", append(arguments, image)...).Output()
+	started, err := exec.CommandContext(t.Context(), "docker", append(arguments, built)...).Output()
 	require.NoError(t, err)
 	k := &realKong{t: t, container: strings.TrimSpace(string(started)), url: fmt.Sprintf("http://127.0.0.1:%d", port)}
 	t.Cleanup(k.remove)

@@ -12,7 +12,8 @@
 //   - the order of plugins by priority, and the most specific configuration of each;
 //   - routing by hosts, paths and methods, on the normalised path (see package router);
 //   - proxying with Kong's headers, timeouts and retries, of WebSockets and streams too;
-//   - the plugins cors and request-termination;
+//   - the plugins cors and request-termination, and post-function in the phase access, whose Lua is really run, by a Lua
+//     written in Go (see postfunction.go for what of the PDK it can call);
 //   - Kong's own answers, in JSON, HTML, XML or text as the client accepts.
 //
 // A route with any other plugin is not served: it is named at the start, see [Host.Unserved], and answers 501.
@@ -20,7 +21,7 @@
 // It does not do, or does otherwise:
 //
 //   - TLS, HTTP/2, gRPC, streams of TCP, upstreams with several targets, health checks, trusted proxies, the Admin API,
-//     several workers, hybrid mode, Lua;
+//     several workers, hybrid mode, other Lua;
 //   - the PDK's kong.client.authenticate, get_consumer, get_credential, load_consumer and get_protocol, kong.log.serialize
 //     and set_serialize_value, kong.nginx.get_tls1_version_str and kong.node.get_memory_stats: 500, as any unknown method;
 //   - it does not buffer bodies on disk before it proxies them, whatever request_buffering says;

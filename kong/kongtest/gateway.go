@@ -158,6 +158,9 @@ func (b *builder) newPlugin(key string, p render.Plugin) (plugin, error) {
 	case "request-termination":
 		handler, err := newTermination(p.Config)
 		return plugin{p.Name, terminationPriority, handler}, err
+	case "post-function":
+		handler, err := newPostFunction(p.Config)
+		return plugin{p.Name, postFunctionPriority, handler}, err
 	}
 	server, ok := b.servers[p.Name]
 	if !ok {

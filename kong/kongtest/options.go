@@ -44,7 +44,7 @@ type Options struct {
 	Listen string
 
 	// ProxySet are further nginx variables and the text they hold, as KONG_NGINX_PROXY_SET defines them. The key has no
-	// "$"; in the text every "$name" stands for a variable of nginx.
+	// "$"; in the text every "$name" stands for a variable of nginx, and "\n" for a line feed, as nginx reads it.
 	ProxySet map[string]string
 
 	// BodyBuffer is the size, in bytes, from which plugins get a request's body as a file; 16 KiB when 0.

@@ -43,10 +43,13 @@ func isVariable(name string) bool {
 	return false
 }
 
+// escapes are those of nginx's configuration, in a quoted text.
+var escapes = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\"`, `"`, `\'`, `'`, `\\`, `\`)
+
 // variable is the value of an nginx variable; it is empty when there is none.
 func (x *exchange) variable(name string) string {
 	if template, ok := x.host.options.ProxySet[name]; ok {
-		return reference.ReplaceAllStringFunc(template, func(found string) string {
+		return reference.ReplaceAllStringFunc(escapes.Replace(template), func(found string) string {
 			return x.builtIn(strings.Trim(found, "${}"))
 		})
 	}

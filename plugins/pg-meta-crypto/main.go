@@ -40,12 +40,11 @@ var (
 	gate     *pgmeta.Gate
 )
 
-// Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
-// no secret stands in Kong's configuration.
-type Config struct{}
+// Config is what `config:` of the plugin in kong.platform.yml holds.
+type Config gateway.Config
 
 // Access lets the request through to postgres-meta, or refuses it.
-func (*Config) Access(kong *pdk.PDK) { gateway.Admit(kong, log, failures, gate) }
+func (c *Config) Access(kong *pdk.PDK) { gateway.Admit(kong, gateway.Config(*c), log, failures, gate) }
 
 func main() {
 	flag.Parse()
@@ -56,12 +55,12 @@ func main() {
 	gateway.Main(func() any { return &Config{} }, prepare)
 }
 
-func prepare() error {
+func prepare(ctx context.Context) error {
 	s, err := gateway.Settings[settings]()
 	if err != nil {
 		return err
 	}
-	opened, err := store.Open(context.Background(), s.Settings)
+	opened, err := store.Open(ctx, s.Settings)
 	if err != nil {
 		return err
 	}

@@ -37,12 +37,13 @@ var (
 	answer   *api.API
 )
 
-// Config is what `config:` of the plugin in kong.platform.yml holds: nothing. Settings come from the environment, so that
-// no secret stands in Kong's configuration.
-type Config struct{}
+// Config is what `config:` of the plugin in kong.platform.yml holds.
+type Config gateway.Config
 
 // Access answers the request.
-func (*Config) Access(kong *pdk.PDK) { gateway.Serve(kong, log, failures, answer) }
+func (c *Config) Access(kong *pdk.PDK) {
+	gateway.Serve(kong, gateway.Config(*c), log, failures, answer)
+}
 
 func main() {
 	flag.Parse()
@@ -63,12 +64,12 @@ func main() {
 	}
 }
 
-func prepare() error {
+func prepare(ctx context.Context) error {
 	s, err := gateway.Settings[settings]()
 	if err != nil {
 		return err
 	}
-	opened, err := store.Open(context.Background(), s.Settings)
+	opened, err := store.Open(ctx, s.Settings)
 	if err != nil {
 		return err
 	}

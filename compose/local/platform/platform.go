@@ -200,13 +200,15 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		"PLURABASE_STUDIO_URL": public,
 		"PG_META_URL":          "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
 	}
+	image, err := kongtest.ReadImage(filepath.Join(p.options.Root, "kong", "Dockerfile"))
+	if err != nil {
+		return err
+	}
 	p.host, err = kongtest.New(kongtest.Options{
-		ConfigFile: filepath.Join(p.options.Root, "kong", "kong.platform.yml"),
-		Lookup:     func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
-		Environment: []string{
-			"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL", "PLURABASE_PROJECT_DOMAIN",
-			"PLURABASE_DATABASE_HOST", "PLURABASE_TARGET", "PG_META_CRYPTO_KEY",
-		},
+		ConfigFile:  filepath.Join(p.options.Root, "kong", "kong.platform.yml"),
+		Lookup:      func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
+		Environment: image.Environment,
+		ProxySet:    image.ProxySet,
 		Plugins: map[string]string{
 			PlatformAPI:  filepath.Join(p.options.Machine.Binaries, PlatformAPI),
 			PgMetaCrypto: filepath.Join(p.options.Machine.Binaries, PgMetaCrypto),

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"unicode/utf8"
+	"sync"
 
 	"github.com/Kong/go-pdk"
 
@@ -16,37 +16,33 @@ import (
 
 // Serve answers the request that kong stands for by an http.Handler, which knows paths without Prefix. A handler's 401 is
 // counted among failures.
-func Serve(kong *pdk.PDK, log *slog.Logger, failures *identity.Failures, handler http.Handler) {
-	defer Recover(kong, log)
+func Serve(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Failures, handler http.Handler) {
+	x := Begin(kong, config, log)
+	defer x.Recover()
 	request, err := readHead(kong)
 	if err == nil && changes(request.Method) {
 		err = readWrite(kong, request)
 	}
 	if err != nil {
-		Refuse(kong, problemOf(log, err))
+		x.Refuse(problemOf(log, err))
 		return
 	}
-	answer := &recorder{header: http.Header{}}
-	http.StripPrefix(Prefix, handler).ServeHTTP(answer, request)
-	if answer.statusCode() == http.StatusUnauthorized && refuseFailures(kong, log, failures) {
+	answer := recorders.Get().(*recorder)
+	defer answer.release()
+	http.StripPrefix(Prefix, handler).ServeHTTP(answer, request.Request)
+	if answer.statusCode() == http.StatusUnauthorized && x.refuseFailures(request.Request, failures) {
 		return
 	}
-	// Exit blocks until the client has read everything; by now the handler has given its connection back.
-	kong.Response.Exit(answer.statusCode(), answer.body.Bytes(), answer.headers())
+	x.Answer(answer.statusCode(), answer.header, answer.body.Bytes())
 }
 
-// Recover keeps a panic to the one request that caused it: without it the process ends, and every request in flight
-// with it. Call it by defer, first in every phase.
-func Recover(kong *pdk.PDK, log *slog.Logger) {
+// Recover keeps a panic to the one request that caused it: without it Kong answers 500 in words of its own. Call it by
+// defer, first in every phase.
+func (x *Exchange) Recover() {
 	if cause := recover(); cause != nil {
-		log.Error("panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-		Refuse(kong, problem.New(http.StatusInternalServerError, "Something went wrong on the server."))
+		x.log.Error("panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		x.Refuse(problem.New(http.StatusInternalServerError, "Something went wrong on the server."))
 	}
-}
-
-// Refuse ends the request with a problem.
-func Refuse(kong *pdk.PDK, p *problem.Problem) {
-	kong.Response.Exit(p.Status, p.JSON(), map[string][]string{"Content-Type": {"application/json"}})
 }
 
 // problemOf says what kept a request from being read: a fault of the client's is told, one of Kong's is logged.
@@ -63,6 +59,23 @@ type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+}
+
+var recorders = sync.Pool{New: func() any { return &recorder{header: http.Header{}} }}
+
+// maxKept is how large a buffer is kept for the next answer, in bytes: most are smaller, and few large ones would
+// stay for ever.
+const maxKept = 256 << 10
+
+// release keeps the recorder for another answer. What it recorded is gone then.
+func (r *recorder) release() {
+	if r.body.Cap() > maxKept {
+		return
+	}
+	clear(r.header)
+	r.status = 0
+	r.body.Reset()
+	recorders.Put(r)
 }
 
 func (r *recorder) Header() http.Header { return r.header }
@@ -83,17 +96,4 @@ func (r *recorder) statusCode() int {
 		return http.StatusOK
 	}
 	return r.status
-}
-
-// headers leaves out values that are not UTF-8: one of them would make Kong drop all headers, without a word.
-func (r *recorder) headers() map[string][]string {
-	for name, values := range r.header {
-		for _, value := range values {
-			if !utf8.ValidString(value) {
-				delete(r.header, name)
-				break
-			}
-		}
-	}
-	return r.header
 }

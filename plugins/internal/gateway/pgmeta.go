@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -23,11 +22,12 @@ const admitTimeout = 10 * time.Second
 
 // Admit lets a request through to postgres-meta, or refuses it. The request's body and the result never pass through
 // here. A token that is not good is counted among failures.
-func Admit(kong *pdk.PDK, log *slog.Logger, failures *identity.Failures, gate *pgmeta.Gate) {
-	defer Recover(kong, log)
+func Admit(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Failures, gate *pgmeta.Gate) {
+	x := Begin(kong, config, log)
+	defer x.Recover()
 	request, err := readHead(kong)
 	if err != nil {
-		Refuse(kong, problemOf(log, err))
+		x.Refuse(problemOf(log, err))
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
@@ -40,28 +40,16 @@ func Admit(kong *pdk.PDK, log *slog.Logger, failures *identity.Failures, gate *p
 	})
 	if err != nil {
 		refusal := problem.Of(ctx, log, request.Header.Get("X-Request-Id"), err)
-		if refusal.Status != http.StatusUnauthorized || !refuseFailures(kong, log, failures) {
-			Refuse(kong, refusal)
+		if refusal.Status != http.StatusUnauthorized || !x.refuseFailures(request.Request, failures) {
+			x.Refuse(refusal)
 		}
 		return
 	}
-	if err := passOn(kong, upstream); err != nil {
-		Refuse(kong, problemOf(log, err))
+	// postgres-meta is told nothing of the caller.
+	err = x.Pass(Pass{Path: upstream.Path, Headers: map[string]string{
+		strings.ToLower(connectionHeader): upstream.Connection, "authorization": "", "cookie": "",
+	}})
+	if err != nil {
+		x.Refuse(problemOf(log, err))
 	}
-}
-
-// passOn rewrites the request for postgres-meta, which is told nothing of the caller.
-func passOn(kong *pdk.PDK, upstream pgmeta.Upstream) error {
-	if err := kong.ServiceRequest.SetPath(upstream.Path); err != nil {
-		return fmt.Errorf("set the path: %w", err)
-	}
-	if err := kong.ServiceRequest.SetHeader(strings.ToLower(connectionHeader), upstream.Connection); err != nil {
-		return fmt.Errorf("set the connection: %w", err)
-	}
-	for _, name := range []string{"authorization", "cookie"} {
-		if err := kong.ServiceRequest.ClearHeader(name); err != nil {
-			return fmt.Errorf("clear the header %s: %w", name, err)
-		}
-	}
-	return nil
 }

@@ -1,21 +1,27 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 
-	"github.com/Kong/go-pdk/server"
+	gopdk "github.com/Kong/go-pdk/server"
 	"github.com/caarlos0/env/v11"
+
+	"github.com/plurabase/plurabase/plugins/internal/server"
 )
 
 // Version is what the plugins report to Kong.
 const Version = "0.1.0"
 
 // Priority is where the plugins run among Kong's own: after cors (2000), the authentications and the limits, before
-// request-termination (2), which is the second guard.
+// post-function (-1000), which is the second guard.
 const Priority = 500
 
 // NewLog returns the log of a plugin: lines on standard error, which Kong takes into its own log.
@@ -30,17 +36,39 @@ func Settings[S interface{ Check() error }]() (S, error) {
 }
 
 // Main runs a plugin until Kong ends it. Where Kong only asks for the plugin's schema (-dump), nothing is prepared:
-// the question comes before there is a network. prepare reads the settings and opens what the plugin works with.
-func Main(newConfig func() any, prepare func() error) {
+// the question comes before there is a network. prepare reads the settings and opens what the plugin works with; its
+// context ends with the plugin.
+func Main(newConfig func() any, prepare func(context.Context) error) {
 	flag.Parse()
-	if flag.Lookup("dump").Value.String() != "true" {
-		if err := prepare(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	}
-	if err := server.StartServer(newConfig, Version, Priority); err != nil {
+	if err := run(newConfig, prepare); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
+
+func run(newConfig func() any, prepare func(context.Context) error) error {
+	if flagText("dump") == "true" || flagText("help") == "true" {
+		return gopdk.StartServer(newConfig, Version, Priority) // prints, and does no more
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := prepare(ctx); err != nil {
+		return err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the plugin's own name: %w", err)
+	}
+	name := filepath.Base(executable)
+	if err := serveProfiles(ctx, name); err != nil {
+		return err
+	}
+	listener, err := server.Listen(filepath.Join(flagText("kong-prefix"), name+".socket"))
+	if err != nil {
+		return err
+	}
+	return server.New(newConfig, NewLog()).Serve(ctx, listener)
+}
+
+// flagText is the value of a flag that go-pdk defines. Kong knows them.
+func flagText(name string) string { return flag.Lookup(name).Value.String() }

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// maxFrame is the largest frame that is believed, in bytes: more than any body that Kong passes on in one piece.
+const maxFrame = 256 << 20
+
+// errFrame says that what came is no frame: whoever sends is not Kong.
+var errFrame = errors.New("the frame is too large")
+
+// conn is a connection from Kong. What go-pdk writes is collected, and leaves in one piece before the next read, for then
+// somebody waits for it; what it reads comes out of a buffer. So a frame, its length and all, is one system call each way.
+type conn struct {
+	net.Conn
+	in  *bufio.Reader
+	out *bufio.Writer
+
+	mutex   sync.Mutex
+	busy    bool // while Kong waits for an answer
+	closing bool
+}
+
+// A connection that an answer by Exit ends lives for one request: its buffers are used again.
+var (
+	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, bufferSize) }}
+)
+
+// bufferSize holds every frame of a usual request, in bytes.
+const bufferSize = 4 << 10
+
+func newConn(c net.Conn) *conn {
+	wrapped := &conn{Conn: c, in: readers.Get().(*bufio.Reader), out: writers.Get().(*bufio.Writer)}
+	wrapped.in.Reset(c)
+	wrapped.out.Reset(c)
+	return wrapped
+}
+
+// release closes the connection and gives its buffers back. Nothing may use it afterwards.
+func (c *conn) release() {
+	_ = c.Conn.Close() // whatever it says, it is over
+	c.in.Reset(nil)
+	c.out.Reset(nil)
+	readers.Put(c.in)
+	writers.Put(c.out)
+	c.in, c.out = nil, nil
+}
+
+// Read sends what was written, then reads.
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.out.Flush(); err != nil {
+		return 0, err
+	}
+	return c.in.Read(p)
+}
+
+// Write keeps p until the next read or flush.
+func (c *conn) Write(p []byte) (int, error) { return c.out.Write(p) }
+
+// forget drops what was written and has not left yet.
+func (c *conn) forget() { c.out.Reset(c.Conn) }
+
+// readFrame reads one frame into the buffer, which grows where it has to.
+func (c *conn) readFrame(buffer []byte) ([]byte, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(c, head[:]); err != nil {
+		return nil, err
+	}
+	size := int(binary.LittleEndian.Uint32(head[:]))
+	if size > maxFrame {
+		return nil, fmt.Errorf("%w: %d bytes", errFrame, size)
+	}
+	if size > cap(buffer) {
+		buffer = make([]byte, size)
+	}
+	_, err := io.ReadFull(c, buffer[:size])
+	return buffer[:size], err
+}
+
+func (c *conn) writeFrame(frame []byte) error {
+	var head [4]byte
+	binary.LittleEndian.PutUint32(head[:], uint32(len(frame))) //nolint:gosec // our own frames are some bytes long
+	if _, err := c.Write(head[:]); err != nil {
+		return err
+	}
+	_, err := c.Write(frame)
+	return err
+}
+
+// begin marks the connection as in use, unless it is to end.
+func (c *conn) begin() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.busy = !c.closing
+	return c.busy
+}
+
+// rest marks the connection as out of use, and tells whether it may go on.
+func (c *conn) rest() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.busy = false
+	return !c.closing
+}
+
+// end lets what is under way finish, and then, or at once where there is nothing, ends the connection.
+func (c *conn) end() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.closing = true
+	if !c.busy {
+		_ = c.SetReadDeadline(time.Now()) // wakes the read that waits for Kong
+	}
+}
