@@ -84,6 +84,7 @@ func prepare(ctx context.Context) error {
 		GoTrue:        s.goTrue(),
 		Mail:          sender,
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now, s.PreviousMasterKey),
+		PgMeta:        s.pgMeta(),
 		Log:           log,
 	})
 	return nil

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/plurabase/plurabase/plugins/internal/api"
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
+	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -16,7 +20,10 @@ type settings struct {
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`
-	Target        string `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
+	// PgMetaURL and PgMetaCryptoKey are for what postgres-meta generates: types. Both or neither.
+	PgMetaURL       string `env:"PLURABASE_PG_META_URL"`
+	PgMetaCryptoKey string `env:"PG_META_CRYPTO_KEY"`
+	Target          string `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
 	// SignUps says who may make an account in Studio: `open` (everybody), `closed` (nobody), or the domains that their
 	// e-mail address may be at, separated by commas. GoTrue's own /auth/v1/signup does not know of it: where that is reached
 	// from outside, close it as well (GOTRUE_DISABLE_SIGNUP, or a hook before a user is created).
@@ -37,5 +44,19 @@ func (s settings) goTrue() *gotrue.Client {
 	return gotrue.New(s.Identity.GoTrueURL)
 }
 
+// pgMeta is nil where the operator did not say where postgres-meta is.
+func (s settings) pgMeta() *pgmeta.Client {
+	if s.PgMetaURL == "" {
+		return nil
+	}
+	return &pgmeta.Client{URL: strings.TrimSuffix(s.PgMetaURL, "/"), CryptoKey: s.PgMetaCryptoKey}
+}
+
 // Check names the settings that are wrong.
-func (s settings) Check() error { return s.Identity.Check() }
+func (s settings) Check() error {
+	var missing error
+	if s.PgMetaURL != "" && s.PgMetaCryptoKey == "" {
+		missing = errors.New("PLURABASE_PG_META_URL needs PG_META_CRYPTO_KEY, which is postgres-meta's own CRYPTO_KEY")
+	}
+	return errors.Join(s.Identity.Check(), missing)
+}

@@ -196,6 +196,7 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		"PLURABASE_DATABASE_HOST":  "localhost",
 		"PLURABASE_TARGET":         p.options.Target,
 		"PG_META_CRYPTO_KEY":       p.secrets.PgMetaCryptoKey,
+		"PLURABASE_PG_META_URL":    "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
 		// For kong.platform.yml itself.
 		"PLURABASE_STUDIO_URL": public,
 		"PG_META_URL":          "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),

@@ -29,7 +29,10 @@ const (
 	AnalyticsRead       = "analytics:Read"
 	FunctionsRead       = "functions:Read"
 	AnalyticsAdminWrite = "analytics:Admin:Write"
-	functionSecretWrite = "functions:Secret:Write"
+	TenantSQLSelect     = "tenant:Sql:Read:Select"
+	FunctionsWrite      = "functions:Write"
+	FunctionSecretRead  = "functions:Secret:Read"
+	FunctionSecretWrite = "functions:Secret:Write"
 	everything          = "%"
 )
 
@@ -70,7 +73,7 @@ var Matrix = map[store.Role][]Grant{
 		// Pausing, resuming and new keys; restarting and restoring a backup are a developer's.
 		{Actions: []string{InfraExecute}, Resources: []string{"queue_jobs.projects.%", "queue_job.projects.%"}, Restrictive: true},
 		{
-			Actions:   []string{BillingWrite, SecretsWrite, functionSecretWrite, AnalyticsAdminWrite},
+			Actions:   []string{BillingWrite, SecretsWrite, FunctionSecretWrite, AnalyticsAdminWrite},
 			Resources: []string{everything}, Restrictive: true,
 		},
 	},
@@ -78,8 +81,8 @@ var Matrix = map[store.Role][]Grant{
 	store.RoleReadOnly: {
 		{
 			Actions: []string{
-				Read, "analytics:Read", BillingRead, "functions:Read", "functions:Secret:Read", "realtime:Admin:Read",
-				"replication:Admin:Read", "storage:Read", TenantSQLAdminRead, TenantSQLQuery, "tenant:Sql:Read:Select",
+				Read, "analytics:Read", BillingRead, FunctionsRead, FunctionSecretRead, "realtime:Admin:Read",
+				"replication:Admin:Read", "storage:Read", TenantSQLAdminRead, TenantSQLQuery, TenantSQLSelect,
 			},
 			Resources: []string{everything},
 		},

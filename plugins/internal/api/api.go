@@ -54,6 +54,8 @@ type Dependencies struct {
 	Mail *mail.Sender
 	// Tokens seals the connection tokens that Studio holds instead of connection strings.
 	Tokens *pgmeta.Tokens
+	// PgMeta generates types; nil where the operator did not say where postgres-meta is.
+	PgMeta *pgmeta.Client
 	Log    *slog.Logger
 	// Now is the clock; time.Now where nil.
 	Now func() time.Time
@@ -67,6 +69,7 @@ type API struct {
 	gotrue        *gotrue.Client
 	mail          *mail.Sender
 	tokens        *pgmeta.Tokens
+	pgMeta        *pgmeta.Client
 	log           *slog.Logger
 	now           func() time.Time
 
@@ -84,6 +87,7 @@ func New(dependencies Dependencies) *API {
 		gotrue:        dependencies.GoTrue,
 		mail:          dependencies.Mail,
 		tokens:        dependencies.Tokens,
+		pgMeta:        dependencies.PgMeta,
 		log:           dependencies.Log,
 		now:           dependencies.Now,
 		mux:           http.NewServeMux(),
@@ -102,13 +106,16 @@ func New(dependencies Dependencies) *API {
 	a.registerDatabases()
 	a.registerDataAPI()
 	a.registerEntitlements()
+	a.registerFunctionSecrets()
 	a.registerInvitations()
 	a.registerMembers()
 	a.registerMFA()
+	a.registerMigrations()
 	a.registerNotifications()
 	a.registerOrganizations()
 	a.registerPooler()
 	a.registerProfile()
+	a.registerProjectDatabase()
 	a.registerProjectDetails()
 	a.registerProjects()
 	a.registerRoles()
@@ -117,6 +124,7 @@ func New(dependencies Dependencies) *API {
 	a.registerSSO()
 	a.registerManagement()
 	a.registerSignUp()
+	a.registerTypes()
 	return a
 }
 

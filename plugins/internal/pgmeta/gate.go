@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 // PathPrefix is where the gateway serves postgres-meta; a project's ref follows.
@@ -144,8 +143,8 @@ func (g *Gate) mode(project store.ProjectAccess, token string) (Mode, error) {
 
 // roles are the database roles that the modes stand for, and where their passwords are.
 var roles = map[Mode]struct{ name, secret string }{
-	ReadWrite: {"postgres", store.SecretDatabasePassword},
-	ReadOnly:  {"supabase_read_only_user", store.SecretReadOnlyPassword},
+	ReadWrite: {projectdb.RoleOwner, store.SecretDatabasePassword},
+	ReadOnly:  {projectdb.RoleReadOnly, store.SecretReadOnlyPassword},
 }
 
 func (g *Gate) connection(ctx context.Context, project store.Project, mode Mode) (string, error) {
@@ -158,11 +157,7 @@ func (g *Gate) connection(ctx context.Context, project store.Project, mode Mode)
 	if err != nil {
 		return "", err
 	}
-	address := url.URL{
-		Scheme: "postgresql",
-		User:   url.UserPassword(role.name, secrets[role.secret]),
-		Host:   *project.DBHost + ":" + strconv.Itoa(int(*project.DBPort)),
-		Path:   "/postgres",
-	}
-	return Encrypt(rand.Reader, g.CryptoKey, address.String())
+	return Encrypt(rand.Reader, g.CryptoKey, connectionString(projectdb.Address{
+		Host: *project.DBHost, Port: uint16(*project.DBPort), Role: role.name, Password: secrets[role.secret], //nolint:gosec // a port, as the schema has it
+	}))
 }
