@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(directory) }()
 	binaries = directory
-	build := exec.Command("go", "build", "-race", "-o", directory, "github.com/plurabase/plurabase/plugins/...")
+	build := exec.Command("go", "build", "-race", "-o", directory, "github.com/plurabase/plurabase/plugins/...", "github.com/plurabase/plurabase/kong/kong-render")
 	if output, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the plugins: %v\n%s", err, output)
 		return 1

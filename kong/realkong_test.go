@@ -38,10 +38,19 @@ var builtImage = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	build := exec.Command("go", "build", "-o", folder, "github.com/plurabase/plurabase/plugins/...")
+	build := exec.Command("go", "build", "-o", folder, "github.com/plurabase/plurabase/plugins/...", "github.com/plurabase/plurabase/kong/kong-render")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the plugins: %w\n%s", err, output)
+	}
+	for _, name := range []string{"entrypoint.sh", "kong.platform.yml", "kong.standalone.yml"} {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+			return "", err
+		}
 	}
 	image := exec.Command("docker", "build", "--build-arg", "KONG_IMAGE="+kongImage, "-t", tag, "-f", "Dockerfile", folder)
 	if output, err := image.CombinedOutput(); err != nil {
@@ -58,23 +67,19 @@ func startKong(t *testing.T, kongImage string, environment map[string]string) ga
 	}
 	require.NoError(t, err, kongImage)
 
-	configuration, err := os.ReadFile("kong.platform.yml")
-	require.NoError(t, err)
-	rendered := filepath.Join(t.TempDir(), "kong.yml")
-	expanded := os.Expand(string(configuration), func(name string) string { return environment[name] })
-	require.NoError(t, os.WriteFile(rendered, []byte(expanded), 0o644)) // Kong runs as another user, and it holds no secret
-	require.NoError(t, os.Chmod(filepath.Dir(rendered), 0o755))
+	// Nothing but kong.platform.yml, as in kongtest's host.
+	base := filepath.Join(t.TempDir(), "kong.yml")
+	require.NoError(t, os.WriteFile(base, []byte("_format_version: \"3.0\"\n"), 0o644)) // Kong runs as another user
+	require.NoError(t, os.Chmod(filepath.Dir(base), 0o755))
 
 	port := freePort(t)
 	arguments := []string{
-		"run", "--detach", "--network", "host", "--volume", rendered + ":/kong.yml:ro",
-		"--env", "KONG_DECLARATIVE_CONFIG=/kong.yml", "--env", "KONG_ADMIN_LISTEN=off", "--env", "KONG_STATUS_LISTEN=off",
+		"run", "--detach", "--network", "host", "--volume", base + ":/base.yml:ro", "--env", "PLURABASE_KONG_BASE=/base.yml",
+		"--env", "KONG_ADMIN_LISTEN=off", "--env", "KONG_STATUS_LISTEN=off",
 		"--env", fmt.Sprintf("KONG_PROXY_LISTEN=127.0.0.1:%d", port), "--env", "KONG_NGINX_WORKER_PROCESSES=1",
 	}
-	for _, name := range image(t).Environment {
-		if value, ok := environment[name]; ok {
-			arguments = append(arguments, "--env", name+"="+value)
-		}
+	for name, value := range environment {
+		arguments = append(arguments, "--env", name+"="+value)
 	}
 	started, err := exec.CommandContext(t.Context(), "docker", append(arguments, built)...).Output()
 	require.NoError(t, err)

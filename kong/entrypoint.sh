@@ -1,0 +1,26 @@
+#!/bin/sh
+# Starts Kong with the platform's plugins: refuses a Kong that would let requests through when a plugin has died, makes its
+# configuration, and hands over to the image's own entrypoint.
+#
+#   PLURABASE_KONG_BASE       the file that kong.platform.yml is merged into: our own of a stand-alone platform by default, or
+#                             upstream's kong.yml, mounted
+#   PLURABASE_KONG_PLATFORM   kong.platform.yml
+set -eu
+
+base=${PLURABASE_KONG_BASE:-/etc/plurabase/kong.standalone.yml}
+platform=${PLURABASE_KONG_PLATFORM:-/etc/plurabase/kong.platform.yml}
+: "${KONG_DECLARATIVE_CONFIG:=/usr/local/kong/kong.yml}"
+export KONG_DECLARATIVE_CONFIG
+
+version=$(kong version | awk '{ print $NF; exit }')
+case $version in
+  3.[89] | 3.[89].* | 3.[1-9][0-9] | 3.[1-9][0-9].*) ;;
+  *)
+    echo "Kong is $version, and has to be 3.8 or a newer 3.x: older ones let requests through when a plugin has died." >&2
+    exit 1
+    ;;
+esac
+
+kong-render -base "$base" -platform "$platform" -diff
+kong-render -base "$base" -platform "$platform" -out "$KONG_DECLARATIVE_CONFIG"
+exec "${PLURABASE_KONG_ENTRYPOINT:-/entrypoint.sh}" kong docker-start
