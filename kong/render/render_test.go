@@ -42,10 +42,6 @@ func TestBothGenerationsOfUpstreamsFileAreRendered(t *testing.T) {
 		"upstream-2026-without-opaque": func(o *render.Options) {
 			o.Lookup = installation(map[string]string{"SUPABASE_PUBLISHABLE_KEY": "", "SUPABASE_SECRET_KEY": "", "ANON_KEY_ASYMMETRIC": "", "SERVICE_ROLE_KEY_ASYMMETRIC": ""})
 		},
-		"stand-alone": func(o *render.Options) {
-			o.Base, o.Platform = "../kong.standalone.yml", "../kong.platform.yml"
-			o.Lookup = standAlone
-		},
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -63,6 +59,43 @@ func TestBothGenerationsOfUpstreamsFileAreRendered(t *testing.T) {
 			require.Equal(t, rendered, again)
 		})
 	}
+}
+
+// TestTheStandAlonePlatformIsRendered holds the files that we ship: every plugin of ours has a second guard behind it.
+func TestTheStandAlonePlatformIsRendered(t *testing.T) {
+	t.Parallel()
+	counted(t)
+	rendered, err := render.Render(render.Options{Base: "../kong.standalone.yml", Platform: "../kong.platform.yml", Lookup: standAlone})
+	require.NoError(t, err)
+	merged := parseWhole(t, rendered.YAML)
+	require.Subset(t, serviceNames(merged), []string{"platform-auth", "dashboard", "platform-api", "platform-pg-meta"})
+	for _, service := range merged.Services {
+		for _, scope := range append([][]render.Plugin{service.Plugins}, routePlugins(service)...) {
+			names := map[string]bool{}
+			for _, plugin := range scope {
+				names[plugin.Name] = true
+			}
+			if names["platform-api"] || names["pg-meta-crypto"] || names["project-gateway"] {
+				require.True(t, names["post-function"] || names["request-termination"], "the service %s has no second guard", service.Name)
+			}
+		}
+	}
+}
+
+func serviceNames(config *render.Config) []string {
+	var names []string
+	for _, service := range config.Services {
+		names = append(names, service.Name)
+	}
+	return names
+}
+
+func routePlugins(service render.Service) [][]render.Plugin {
+	var plugins [][]render.Plugin
+	for _, route := range service.Routes {
+		plugins = append(plugins, route.Plugins)
+	}
+	return plugins
 }
 
 // standAlone gives every variable that the platform's own files name a value that is an address.
