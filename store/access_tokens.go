@@ -69,6 +69,14 @@ func (s *Store) AccessTokens(ctx context.Context, profileID int64) ([]AccessToke
 	return tokens, wrap("list the access tokens", err)
 }
 
+// AccessToken returns one of a profile's tokens without scopes. ErrNotFound: the profile has no such token.
+func (s *Store) AccessToken(ctx context.Context, profileID, id int64) (AccessToken, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select `+accessTokenColumns+` from platform.access_tokens t where t.profile_id = $1 and t.id = $2 and t.scopes is null`, profileID, id)
+	token, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[AccessToken])
+	return token, wrap("look the access token up", err)
+}
+
 // CreateAccessToken makes a token for the actor. expiresAt is nil for one that does not expire.
 func (s *Store) CreateAccessToken(ctx context.Context, actor Actor, name string, expiresAt *time.Time) (NewAccessToken, error) {
 	return write(ctx, s, actor, "make an access token", func(ctx context.Context, tx pgx.Tx) (NewAccessToken, AuditEntry, error) {

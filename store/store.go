@@ -69,6 +69,9 @@ func Open(ctx context.Context, settings Settings, options ...Option) (*Store, er
 // Close gives every connection back.
 func (s *Store) Close() { s.pool.Close() }
 
+// Ping tells whether Postgres can be reached.
+func (s *Store) Ping(ctx context.Context) error { return wrap("reach the database", s.pool.Ping(ctx)) }
+
 // What a caller has to tell apart. Everything else is unexpected.
 var (
 	// ErrNotFound says that no such row exists, or none that the caller may know of.

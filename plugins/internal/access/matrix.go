@@ -28,6 +28,8 @@ const (
 	RealtimeAdminWrite  = "realtime:Admin:Write"
 	AnalyticsRead       = "analytics:Read"
 	FunctionsRead       = "functions:Read"
+	ReplicationRead     = "replication:Admin:Read"
+	ReplicationWrite    = "replication:Admin:Write"
 	AnalyticsAdminWrite = "analytics:Admin:Write"
 	TenantSQLSelect     = "tenant:Sql:Read:Select"
 	FunctionsWrite      = "functions:Write"
@@ -82,7 +84,7 @@ var Matrix = map[store.Role][]Grant{
 		{
 			Actions: []string{
 				Read, "analytics:Read", BillingRead, FunctionsRead, FunctionSecretRead, "realtime:Admin:Read",
-				"replication:Admin:Read", "storage:Read", TenantSQLAdminRead, TenantSQLQuery, TenantSQLSelect,
+				ReplicationRead, "storage:Read", TenantSQLAdminRead, TenantSQLQuery, TenantSQLSelect,
 			},
 			Resources: []string{everything},
 		},

@@ -66,7 +66,7 @@ var tokenScopes = []tokenScope{
 	{project, []string{TenantSQLAdminRead, TenantSQLSelect}, []string{everything}, "database_read"},
 	// SQL of the caller's own: what it does is not looked at.
 	{project, []string{"tenant:Sql:%"}, []string{everything}, "database_write"},
-	{project, []string{Read}, []string{everything}, "project_admin_read"},
+	{project, []string{Read, ReplicationRead}, []string{everything}, "project_admin_read"},
 	{project, []string{everything}, []string{everything}, "project_admin_write"},
 }
 

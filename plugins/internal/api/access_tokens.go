@@ -47,6 +47,10 @@ func (a *API) registerAccessTokens() {
 		kind: Real, summary: "Make an access token",
 	}, a.createAccessToken)
 	handle(a, route{
+		method: http.MethodGet, path: "/platform/profile/access-tokens/{id}", permission: access.SignedIn(),
+		kind: Real, summary: "One of your access tokens",
+	}, a.getAccessToken)
+	handle(a, route{
 		method: http.MethodDelete, path: "/platform/profile/access-tokens/{id}", permission: access.SignedIn(),
 		kind: Real, summary: "Revoke an access token",
 	}, a.deleteAccessToken)
@@ -62,6 +66,14 @@ func (a *API) listAccessTokens(ctx context.Context, c *call, _ *none) ([]AccessT
 		list[i] = accessTokenOf(token)
 	}
 	return list, nil
+}
+
+func (a *API) getAccessToken(ctx context.Context, c *call, in *accessTokenPath) (AccessToken, error) {
+	token, err := a.store.AccessToken(ctx, c.Profile.ID, in.ID)
+	if err != nil {
+		return AccessToken{}, problem.OrNotFound(err, "Access token not found")
+	}
+	return accessTokenOf(token), nil
 }
 
 func (a *API) createAccessToken(ctx context.Context, c *call, in *createAccessTokenInput) (CreateAccessTokenResponse, error) {

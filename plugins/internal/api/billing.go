@@ -90,6 +90,11 @@ type PreviewCreationResponse struct {
 	Total     int    `json:"total"`
 }
 
+// invoiceCount is a count where Studio looks for one (data/invoices/invoices-count-query.ts).
+type invoiceCount struct {
+	Count int `header:"X-Total-Count"`
+}
+
 type updateCustomerInput struct {
 	SlugPath
 	Body struct {
@@ -115,6 +120,10 @@ func (a *API) registerBilling() {
 	same(a, organization+"/tax-ids", access.InOrganization(access.BillingRead, "stripe.tax_ids"),
 		"The tax id: none", nothingSold, TaxIDResponse{})
 	same(a, "/platform/stripe/invoices/overdue", access.SignedIn(), "Overdue invoices: none", nothingSold, []never{})
+	register(a, route{
+		method: http.MethodHead, path: organization + "/billing/invoices", permission: subscription,
+		kind: Empty, because: nothingSold, summary: "How many invoices there are: none",
+	}, func(context.Context, *call, *none) (*invoiceCount, error) { return &invoiceCount{}, nil })
 	handle(a, route{
 		method: http.MethodGet, path: organization + "/billing/subscription", permission: subscription,
 		kind: Real, summary: "The organization's plan",

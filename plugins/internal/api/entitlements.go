@@ -95,7 +95,32 @@ func listEntitlements() ListEntitlementsResponse {
 	return ListEntitlementsResponse{all}
 }
 
+type planFeaturesInput struct {
+	FeatureKey string `query:"featureKey" doc:"One feature alone."`
+}
+
+// PlanFeature is what a plan has of one feature.
+type PlanFeature struct {
+	Type   string            `json:"type" enum:"boolean,numeric,set"`
+	Config EntitlementConfig `json:"config"`
+}
+
+// planFeatures are the features of the plans that there are, by plan and feature: all of them, in the one.
+func planFeatures(_ context.Context, _ *call, in *planFeaturesInput) (map[string]map[string]PlanFeature, error) {
+	features := map[string]PlanFeature{}
+	for _, one := range everyEntitlement.Entitlements {
+		if in.FeatureKey == "" || in.FeatureKey == one.Feature.Key {
+			features[one.Feature.Key] = PlanFeature{one.Type, one.Config}
+		}
+	}
+	return map[string]map[string]PlanFeature{selfHostedPlan.ID: features}, nil
+}
+
 func (a *API) registerEntitlements() {
+	handle(a, route{
+		method: http.MethodGet, path: "/platform/plans/features", permission: access.SignedIn(),
+		kind: Real, summary: "What the one plan has: everything",
+	}, planFeatures)
 	for _, path := range []string{"/platform/organizations/{slug}/entitlements", "/v1/organizations/{slug}/entitlements"} {
 		handle(a, route{
 			method: http.MethodGet, path: path, permission: access.InOrganization(access.Read, "organizations"),

@@ -91,10 +91,12 @@ func (a *API) registerOrganizations() {
 		method: http.MethodDelete, path: "/platform/organizations/{slug}", permission: access.InOrganization(access.Delete, "organizations"),
 		kind: Real, summary: "Delete an organization without projects",
 	}, a.deleteOrganization)
-	handle(a, route{
-		method: http.MethodGet, path: "/platform/organizations/{slug}/projects", permission: access.InOrganization(access.Read, "projects"),
-		kind: Real, summary: "The organization's projects that you may see",
-	}, a.listOrganizationProjects)
+	for _, path := range []string{"/platform/organizations/{slug}/projects", "/v1/organizations/{slug}/projects"} {
+		handle(a, route{
+			method: http.MethodGet, path: path, permission: access.InOrganization(access.Read, "projects"),
+			kind: Real, summary: "The organization's projects that you may see",
+		}, a.listOrganizationProjects)
+	}
 }
 
 func (a *API) listOrganizations(ctx context.Context, c *call, _ *none) ([]OrganizationResponse, error) {

@@ -84,6 +84,18 @@ func same[O any](a *API, path string, permission access.Permission, summary, bec
 	handle(a, r, func(context.Context, *call, *none) (O, error) { return body, nil })
 }
 
+// drop registers a route that takes what it is sent, and keeps nothing of it.
+func drop(a *API, r route, because string) {
+	r.kind, r.because = Empty, because
+	act(a, r, func(context.Context, *call, *none) error { return nil })
+}
+
+// missing registers a route for one of what self-hosting has none of. Whoever may ask is told why there is none.
+func missing(a *API, r route, why string) {
+	r.kind, r.because = Unavailable, why
+	act(a, r, func(context.Context, *call, *none) error { return problem.NotFound(why) })
+}
+
 // refuse registers a route for what self-hosting cannot do. Whoever may ask is told why.
 func refuse(a *API, r route, why string) {
 	r.kind, r.because = Unavailable, why

@@ -94,23 +94,35 @@ func (c *Client) send(request *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func (c *Client) post(ctx context.Context, path string, query url.Values, clientAddress string, body any) error {
-	encoded, err := json.Marshal(body)
+// call is one request that changes something.
+type call struct {
+	path          string
+	query         url.Values
+	authorization string // the user's own; empty where there is no user yet
+	clientAddress string // empty where it is not known
+	body          any
+}
+
+func (c *Client) call(ctx context.Context, method string, one call) error {
+	encoded, err := json.Marshal(one.body)
 	if err != nil {
 		return fmt.Errorf("encode the body: %w", err)
 	}
-	target := c.address + path
-	if len(query) > 0 {
-		target += "?" + query.Encode()
+	target := c.address + one.path
+	if len(one.query) > 0 {
+		target += "?" + one.query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(encoded))
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(encoded))
 	if err != nil {
 		return fmt.Errorf("make the request: %w", withoutURL(err))
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if clientAddress != "" {
+	if one.authorization != "" {
+		request.Header.Set("Authorization", one.authorization)
+	}
+	if one.clientAddress != "" {
 		// What GoTrue's own limits and the captcha's provider go by.
-		request.Header.Set("X-Forwarded-For", clientAddress)
+		request.Header.Set("X-Forwarded-For", one.clientAddress)
 	}
 	_, err = c.send(request)
 	return err

@@ -2,6 +2,7 @@ package gotrue
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 )
 
@@ -29,12 +30,12 @@ type body struct {
 func (c *Client) SignUp(ctx context.Context, visitor Visitor, password string) error {
 	b := visitor.body()
 	b.Password = password
-	return c.post(ctx, "/signup", visitor.query(), visitor.Address, b)
+	return c.call(ctx, http.MethodPost, call{path: "/signup", query: visitor.query(), clientAddress: visitor.Address, body: b})
 }
 
 // Recover sends a mail by which the user of the address can set a new password.
 func (c *Client) Recover(ctx context.Context, visitor Visitor) error {
-	return c.post(ctx, "/recover", visitor.query(), visitor.Address, visitor.body())
+	return c.call(ctx, http.MethodPost, call{path: "/recover", query: visitor.query(), clientAddress: visitor.Address, body: visitor.body()})
 }
 
 func (v Visitor) body() body {
