@@ -67,10 +67,12 @@ proof-crash: ## The provisioner killed after every step of every operation, on r
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had
 	$(LOCAL) with env KONG_IMAGE=$(KONG_IMAGE) go test -count=1 -v ./kong
 
+FUZZTIME ?= 10s
+
 .PHONY: fuzz
-fuzz: ## Fuzz each parser for ten seconds
+fuzz: ## Fuzz each parser, for FUZZTIME
 	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for target in $$(grep -ho '^func Fuzz[A-Za-z]*' $$package/*_test.go | cut -c6-); do \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime 10s -fuzzminimizetime 20x $$package || exit 1; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package || exit 1; \
 		done; \
 	done
