@@ -113,8 +113,8 @@ func (a *API) registerBilling() {
 		{ID: selfHostedPlan.ID, Name: selfHostedPlan.Name, IsCurrent: true, ChangeType: "none"},
 	}})
 	same(a, organization+"/billing/invoices", subscription, "Invoices: none", nothingSold, []never{})
-	same(a, organization+"/usage", subscription, "Usage: not measured", "Usage is not measured yet.", UsageResponse{Usages: []never{}})
-	same(a, organization+"/usage/daily", subscription, "Usage by day: not measured", "Usage is not measured yet.", UsageResponse{Usages: []never{}})
+	same(a, organization+"/usage", subscription, "Usage: not measured", "An organization's usage is not metered: nothing is billed by it.", UsageResponse{Usages: []never{}})
+	same(a, organization+"/usage/daily", subscription, "Usage by day: not measured", "An organization's usage is not metered: nothing is billed by it.", UsageResponse{Usages: []never{}})
 	same(a, organization+"/payments", access.InOrganization(access.BillingRead, "stripe.payment_methods"),
 		"Payment methods: none", nothingSold, PaymentsResponse{Data: []never{}})
 	same(a, organization+"/tax-ids", access.InOrganization(access.BillingRead, "stripe.tax_ids"),
