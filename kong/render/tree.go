@@ -113,14 +113,6 @@ func (t *tree) list(name string) []*tree {
 	return nil
 }
 
-// add puts an item at the end of the list of that name.
-func (t *tree) add(name string, item *tree) {
-	if t.get(name) == nil || t.get(name).kind != yaml.SequenceNode {
-		t.fields[name] = &tree{kind: yaml.SequenceNode}
-	}
-	t.fields[name].items = append(t.fields[name].items, item)
-}
-
 // copied shares nothing with t.
 func (t *tree) copied() *tree {
 	if t == nil {

@@ -77,7 +77,7 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answer = api.New(api.Dependencies{
+	answer = api.New(api.Dependencies{ //nolint:contextcheck // each request brings its own
 		Settings:      s.api(),
 		Store:         opened,
 		Authenticator: identity.New(opened, s.Identity, time.Now),

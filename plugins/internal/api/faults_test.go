@@ -17,8 +17,10 @@ func TestAStrangerSeesAndChangesNoProjectOfOthers(t *testing.T) {
 	w := newWorld(t)
 	p := w.place()
 	for _, one := range []struct{ method, path string }{
-		{http.MethodGet, "/platform/projects/{ref}"}, {http.MethodDelete, "/platform/projects/{ref}"},
-		{http.MethodPost, "/platform/projects/{ref}/pause"}, {http.MethodGet, "/platform/projects/{ref}/settings"},
+		{http.MethodGet, "/platform/projects/{ref}"},
+		{http.MethodDelete, "/platform/projects/{ref}"},
+		{http.MethodPost, "/platform/projects/{ref}/pause"},
+		{http.MethodGet, "/platform/projects/{ref}/settings"},
 	} {
 		require.Equal(t, http.StatusNotFound, w.raw(w.outsider(), one.method, p.fill(one.path), "").Code, one.path)
 	}

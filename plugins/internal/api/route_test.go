@@ -93,6 +93,6 @@ func TestEveryRouteIsInTheDocumentAndTheList(t *testing.T) {
 		columns := strings.Split(line, "\t")
 		require.Len(t, columns, 4)
 		operation := document.Paths[columns[1]][strings.ToLower(columns[0])]
-		require.Equal(t, columns[2:], []string{operation.Permission, operation.Kind}, line)
+		require.Equal(t, []string{operation.Permission, operation.Kind}, columns[2:], line)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
@@ -128,8 +129,8 @@ func TestTypesComeFromPostgresMetaAsTheReadOnlyRole(t *testing.T) {
 	path := "/v1/projects/" + p.ref + "/types/typescript"
 	require.Equal(t, http.StatusServiceUnavailable, w.raw(reader, http.MethodGet, path, "").Code, "no postgres-meta was named")
 	server := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, asked *http.Request) {
-		require.Equal(t, "public,shop", asked.URL.Query().Get("included_schemas"))
-		require.NotEmpty(t, asked.Header.Get("X-Connection-Encrypted"))
+		assert.Equal(t, "public,shop", asked.URL.Query().Get("included_schemas"))
+		assert.NotEmpty(t, asked.Header.Get("X-Connection-Encrypted"))
 		_, _ = answer.Write([]byte("export type Json = string"))
 	}))
 	t.Cleanup(server.Close)

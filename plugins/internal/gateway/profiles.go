@@ -27,7 +27,7 @@ func serveProfiles(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("serve profiles: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err := os.Chmod(path, 0o600); err != nil { //nolint:gosec // the operator names the folder
 		return errors.Join(fmt.Errorf("serve profiles: %w", err), listener.Close())
 	}
 	mux := http.NewServeMux()

@@ -47,7 +47,7 @@ func newConn(c net.Conn) *conn {
 
 // release closes the connection and gives its buffers back. Nothing may use it afterwards.
 func (c *conn) release() {
-	_ = c.Conn.Close() // whatever it says, it is over
+	_ = c.Close() // whatever it says, it is over
 	c.in.Reset(nil)
 	c.out.Reset(nil)
 	readers.Put(c.in)

@@ -31,10 +31,9 @@ type Server struct {
 	instances *instances
 	log       *slog.Logger
 
-	mutex   sync.Mutex
-	open    map[*conn]struct{}
-	closing bool
-	served  sync.WaitGroup
+	mutex  sync.Mutex
+	open   map[*conn]struct{}
+	served sync.WaitGroup
 }
 
 // New returns a Server of the plugin whose configurations newConfig makes; their methods are its phases.
