@@ -42,7 +42,7 @@ func setup(t *testing.T) *bundle {
 	b.stop = stop
 	s := server.New(newConfig, slog.New(slog.NewTextHandler(b.log, nil)))
 	go func() { b.ended <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() { stop(); _ = <-b.ended })
+	t.Cleanup(func() { stop(); <-b.ended }) //nolint:errcheck // it only has to have ended
 	return b
 }
 
@@ -239,7 +239,7 @@ func TestItEndsAfterTheRequestsThatAreUnderWay(t *testing.T) {
 	b.stop()
 	idle.ended()
 	select {
-	case _ = <-b.ended:
+	case <-b.ended: //nolint:errcheck // it only has to have ended
 		t.Fatal("it did not wait for the request")
 	default:
 	}
