@@ -45,6 +45,7 @@ the environment:
 
   DATABASE_URL                  the platform's own Postgres (required)
   PLURABASE_MASTER_KEY          the key that seals the projects' secrets, 32 bytes in Base64 (required)
+  PLURABASE_MASTER_KEY_PREVIOUS  while the master key is rotated: the other one, which is read with and never written with
   PLURABASE_TARGET              the deployment target that this provisioner works for (local)
   PLURABASE_POSTGRES_IMAGE      the image of the projects' databases (` + images.Postgres + `)
   PLURABASE_SUBNET_POOL         what the projects' networks are cut from (10.213.0.0/16)
