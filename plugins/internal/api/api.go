@@ -23,6 +23,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/plugins/internal/services"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -68,6 +69,7 @@ type API struct {
 	authenticator *identity.Authenticator
 	gotrue        *gotrue.Client
 	mail          *mail.Sender
+	services      *services.Client
 	tokens        *pgmeta.Tokens
 	pgMeta        *pgmeta.Client
 	log           *slog.Logger
@@ -86,6 +88,7 @@ func New(dependencies Dependencies) *API {
 		authenticator: dependencies.Authenticator,
 		gotrue:        dependencies.GoTrue,
 		mail:          dependencies.Mail,
+		services:      services.New(),
 		tokens:        dependencies.Tokens,
 		pgMeta:        dependencies.PgMeta,
 		log:           dependencies.Log,
@@ -101,8 +104,10 @@ func New(dependencies Dependencies) *API {
 	})
 	a.registerAccessTokens()
 	a.registerAddons()
+	a.registerAnalytics()
 	a.registerApps()
 	a.registerAudit()
+	a.registerAuthUsers()
 	a.registerBilling()
 	a.registerDatabases()
 	a.registerDataAPI()
@@ -122,8 +127,10 @@ func New(dependencies Dependencies) *API {
 	a.registerOrganizations()
 	a.registerPooler()
 	a.registerProfile()
+	a.registerProjectAPI()
 	a.registerProjectDatabase()
 	a.registerProjectDetails()
+	a.registerProjectMissing()
 	a.registerProjects()
 	a.registerReplication()
 	a.registerRoles()
@@ -131,6 +138,7 @@ func New(dependencies Dependencies) *API {
 	a.registerServiceConfig()
 	a.registerSSO()
 	a.registerStatus()
+	a.registerStorage()
 	a.registerTelemetry()
 	a.registerManagement()
 	a.registerSignUp()

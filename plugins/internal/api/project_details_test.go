@@ -10,16 +10,6 @@ import (
 	"github.com/plurabase/plurabase/store"
 )
 
-// member is a caller's Authorization header.
-func (w *world) member(role store.Role) string {
-	for _, one := range callers {
-		if one.role == role {
-			return one.authorization(w.t)
-		}
-	}
-	return ""
-}
-
 // object sends a request that has to be answered with a 2xx and an object.
 func (w *world) object(authorization, method, path, body string) map[string]any {
 	w.t.Helper()
@@ -35,14 +25,14 @@ func TestSettingsShowSecretsOnlyToThoseWhoMayReadThem(t *testing.T) {
 	path := "/platform/projects/" + p.ref + "/settings"
 	w.exec(`insert into platform.project_ports (target, port, project_id, service) select 'local', 54999, id, 'db' from platform.projects where ref = $1`, p.ref)
 
-	full := w.object(w.member(store.RoleOwner), http.MethodGet, path, "")
+	full := w.object(w.as(store.RoleOwner), http.MethodGet, path, "")
 	require.Len(t, full["service_api_keys"], 2)
 	require.NotEmpty(t, full["jwt_secret"])
 	require.InEpsilon(t, 54999, full["db_port"], 0)
 	require.Equal(t, p.ref+".localhost:8000", full["app_config"].(map[string]any)["endpoint"])
 	require.NotContains(t, full["app_config"], "storage_endpoint", "Studio would reach it by https")
 
-	readOnly := w.object(w.member(store.RoleReadOnly), http.MethodGet, path, "")
+	readOnly := w.object(w.as(store.RoleReadOnly), http.MethodGet, path, "")
 	require.NotContains(t, readOnly, "service_api_keys")
 	require.NotContains(t, readOnly, "jwt_secret")
 }
@@ -50,7 +40,7 @@ func TestSettingsShowSecretsOnlyToThoseWhoMayReadThem(t *testing.T) {
 func TestARenamedAndASensitiveProjectSaySo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	for _, prefix := range []string{"/platform/projects/", "/v1/projects/"} {
 		renamed := w.object(owner, http.MethodPatch, prefix+p.ref, `{"name":"by `+prefix+`"}`)
 		require.Equal(t, "by "+prefix, renamed["name"])
@@ -64,18 +54,18 @@ func TestMembersAreThoseWhoSeeTheProject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.place()
-	listed := w.object(w.member(store.RoleOwner), http.MethodGet, "/platform/projects/"+p.ref+"/members", "")
+	listed := w.object(w.as(store.RoleOwner), http.MethodGet, "/platform/projects/"+p.ref+"/members", "")
 	require.Len(t, listed["members"], 5)
 	w.join(w.organizationID(p), outsiderID, 0)
-	require.Len(t, w.object(w.member(store.RoleOwner), http.MethodGet, "/platform/projects/"+p.ref+"/members", "")["members"], 5)
+	require.Len(t, w.object(w.as(store.RoleOwner), http.MethodGet, "/platform/projects/"+p.ref+"/members", "")["members"], 5)
 	w.scope(p.ref, outsiderID, store.RoleDeveloper)
-	require.Len(t, w.object(w.member(store.RoleOwner), http.MethodGet, "/platform/projects/"+p.ref+"/members", "")["members"], 6)
+	require.Len(t, w.object(w.as(store.RoleOwner), http.MethodGet, "/platform/projects/"+p.ref+"/members", "")["members"], 6)
 }
 
 func TestVersionsAreThoseThatWereSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	path := "/platform/projects/" + p.ref
 	require.Equal(t, map[string]any{"supabase-postgres": "15.14"}, w.object(owner, http.MethodGet, path+"/service-versions", ""))
 	require.Empty(t, w.object(owner, http.MethodGet, path+"/restore/versions", "")["available_versions"])
@@ -97,7 +87,7 @@ func (w *world) service(p place, name, host string, port int, image string) {
 func TestADatabaseHasTokensWhileItRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	var listed []map[string]any
 	w.list(owner, "/platform/projects/"+p.ref+"/databases", &listed)
 	require.Equal(t, p.ref, listed[0]["identifier"])

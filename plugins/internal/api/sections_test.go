@@ -12,7 +12,7 @@ import (
 func TestASectionIsItsDefaultsUntilItIsChanged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	tests := []struct{ name, path, patch, setting string }{
 		{"postgrest", "/platform/projects/" + p.ref + "/config/postgrest", `{"db_schema":"public, api"}`, "db_schema"},
 		{"realtime", "/platform/projects/" + p.ref + "/config/realtime", `{"max_concurrent_users":7}`, "max_concurrent_users"},
@@ -36,7 +36,7 @@ func TestASectionIsItsDefaultsUntilItIsChanged(t *testing.T) {
 func TestStorageKeepsTheFeaturesThatAChangeDoesNotName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	path := "/platform/projects/" + p.ref + "/config/storage"
 	w.succeed(owner, http.MethodPatch, path, `{"features":{"imageTransformation":{"enabled":false}}}`)
 	changed := w.object(owner, http.MethodPatch, path, `{"features":{"s3Protocol":{"enabled":false}}}`)
@@ -48,7 +48,7 @@ func TestStorageKeepsTheFeaturesThatAChangeDoesNotName(t *testing.T) {
 func TestSettingsThatCannotBeAreRefusedAndNothingChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	project := "/platform/projects/" + p.ref
 	tests := []struct{ path, body, message string }{
 		{"/config/postgrest", `{"db_schema":"public\"; drop"}`, "db_schema: expected names of schemas, separated by commas."},
@@ -73,7 +73,7 @@ func TestTheDataAPIsSettingsHoldThisProjectsOwnSecretByRight(t *testing.T) {
 	w := newWorld(t)
 	p, other := w.place(), w.place()
 	secretOf := func(p place, role store.Role) any {
-		return w.object(w.member(role), http.MethodGet, "/platform/projects/"+p.ref+"/config/postgrest", "")["jwt_secret"]
+		return w.object(w.as(role), http.MethodGet, "/platform/projects/"+p.ref+"/config/postgrest", "")["jwt_secret"]
 	}
 	require.Len(t, secretOf(p, store.RoleOwner), 64)
 	require.NotEqual(t, secretOf(p, store.RoleOwner), secretOf(other, store.RoleOwner))
@@ -83,7 +83,7 @@ func TestTheDataAPIsSettingsHoldThisProjectsOwnSecretByRight(t *testing.T) {
 func TestAProjectWithoutAPoolerListsNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	p, owner := w.place(), w.member(store.RoleOwner)
+	p, owner := w.place(), w.as(store.RoleOwner)
 	path := "/platform/projects/" + p.ref + "/config"
 	var poolers []map[string]any
 	w.list(owner, path+"/supavisor", &poolers)
