@@ -67,7 +67,8 @@ func TestVersionsAreThoseThatWereSeen(t *testing.T) {
 	w := newWorld(t)
 	p, owner := w.place(), w.as(store.RoleOwner)
 	path := "/platform/projects/" + p.ref
-	require.Equal(t, map[string]any{"supabase-postgres": "15.14"}, w.object(owner, http.MethodGet, path+"/service-versions", ""))
+	w.exec(`update platform.projects set db_version = null where ref = $1`, p.ref)
+	require.Equal(t, map[string]any{"supabase-postgres": "UNKNOWN"}, w.object(owner, http.MethodGet, path+"/service-versions", ""))
 	require.Empty(t, w.object(owner, http.MethodGet, path+"/restore/versions", "")["available_versions"])
 
 	w.exec(`update platform.projects set db_version = '15.8' where ref = $1`, p.ref)
