@@ -24,7 +24,7 @@ type StorageCredentialsResponse struct {
 const (
 	analyticsBucketsMissing = "Analytics buckets need an Iceberg catalog, which this platform does not run."
 	vectorBucketsMissing    = "Vector buckets need a vector store, which this platform does not run."
-	credentialsMissing      = "A self-hosted Storage knows one pair of S3 keys, which is in its environment: it cannot be given others." //nolint:gosec // a sentence, not a secret
+	credentialsMissing      = "A self-hosted Storage knows one pair of S3 keys, which is in its environment: it cannot be given others."
 	archiveMissing          = "This platform makes no archive of a project's objects. Download them by S3, or from Studio."
 )
 

@@ -49,12 +49,18 @@ func TestAServicesOwnWordsReachTheUser(t *testing.T) {
 		body     string
 		expected services.RefusalError
 	}{
-		{"GoTrue", 422, `{"code":422,"error_code":"email_exists","msg":"A user with this email address has already been registered"}`,
-			services.RefusalError{Status: 422, Message: "A user with this email address has already been registered"}},
-		{"Storage, whose true status is inside", 400, `{"statusCode":"404","error":"Bucket not found","message":"Bucket not found"}`,
-			services.RefusalError{Status: 404, Message: "Bucket not found"}},
-		{"PostgREST", 404, `{"code":"PGRST202","message":"Could not find the function","details":null}`,
-			services.RefusalError{Status: 404, Message: "Could not find the function"}},
+		{
+			"GoTrue", 422, `{"code":422,"error_code":"email_exists","msg":"A user with this email address has already been registered"}`,
+			services.RefusalError{Status: 422, Message: "A user with this email address has already been registered"},
+		},
+		{
+			"Storage, whose true status is inside", 400, `{"statusCode":"404","error":"Bucket not found","message":"Bucket not found"}`,
+			services.RefusalError{Status: 404, Message: "Bucket not found"},
+		},
+		{
+			"PostgREST", 404, `{"code":"PGRST202","message":"Could not find the function","details":null}`,
+			services.RefusalError{Status: 404, Message: "Could not find the function"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
