@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,14 @@ const (
 
 // Memberships lists the organizations that a profile is a member of, by name.
 func (s *Store) Memberships(ctx context.Context, profileID int64) ([]Membership, error) {
+	if s.memory != nil {
+		kept, err := s.keptMemberships(ctx, profileID)
+		return slices.Clone(kept), err // the caller's own list
+	}
+	return s.readMemberships(ctx, profileID)
+}
+
+func (s *Store) readMemberships(ctx context.Context, profileID int64) ([]Membership, error) {
 	rows, _ := s.pool.Query(ctx, `
 		select `+membershipColumns+`
 		from platform.members m join platform.organizations o on o.id = m.organization_id
@@ -42,6 +51,9 @@ func (s *Store) Memberships(ctx context.Context, profileID int64) ([]Membership,
 
 // MembershipBySlug returns what a profile is in an organization. ErrNotFound: no such organization, or not a member.
 func (s *Store) MembershipBySlug(ctx context.Context, profileID int64, slug Slug) (Membership, error) {
+	if s.memory != nil {
+		return s.keptMembership(ctx, profileID, "look the organization up", func(m Membership) bool { return m.Slug == slug })
+	}
 	rows, _ := s.pool.Query(ctx, `
 		select `+membershipColumns+`
 		from platform.organizations o join platform.members m on m.organization_id = o.id

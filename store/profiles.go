@@ -26,6 +26,13 @@ const profileColumns = `p.id, p.gotrue_id::text, p.primary_email, p.username, p.
 // is always that of the latest session token; empty says nothing of it. The username
 // comes from the e-mail's local part; where that is taken, a short piece of the user's id tells the two apart.
 func (s *Store) EnsureProfile(ctx context.Context, gotrueID, email string) (Profile, error) {
+	if s.memory != nil {
+		return s.keptProfile(ctx, gotrueID, email)
+	}
+	return s.ensureProfile(ctx, gotrueID, email)
+}
+
+func (s *Store) ensureProfile(ctx context.Context, gotrueID, email string) (Profile, error) {
 	profile, err := s.profileWhere(ctx, "p.gotrue_id = $1", gotrueID)
 	if err == nil && email != "" && profile.PrimaryEmail != email {
 		return s.followEmail(ctx, gotrueID, email)

@@ -33,6 +33,7 @@ type Store struct {
 	sealer sealer
 	now    func() time.Time
 	random io.Reader
+	memory *memory // nil: everything is asked of Postgres
 }
 
 // Option changes what a Store takes from its surroundings; tests use it to read the same every time.
@@ -63,11 +64,17 @@ func Open(ctx context.Context, settings Settings, options ...Option) (*Store, er
 		option(s)
 	}
 	s.sealer = sealer{master: settings.MasterKey, previous: settings.PreviousMasterKey, random: s.random}
+	s.openMemory() //nolint:contextcheck // it lives until Close, not as long as the caller's context
 	return s, nil
 }
 
 // Close gives every connection back.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	if s.memory != nil {
+		s.memory.listener.close()
+	}
+	s.pool.Close()
+}
 
 // Ping tells whether Postgres can be reached.
 func (s *Store) Ping(ctx context.Context) error { return wrap("reach the database", s.pool.Ping(ctx)) }

@@ -39,6 +39,7 @@ type change[T any] func(ctx context.Context, tx pgx.Tx) (T, AuditEntry, error)
 // sealed, for it may hold a secret that is shown once. A change that failed left nothing and is tried anew.
 func write[T any](ctx context.Context, s *Store, actor Actor, doing string, do change[T]) (T, error) {
 	var answer T
+	var entry AuditEntry
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		earlier, err := s.beginRequest(ctx, tx, actor)
 		if err != nil {
@@ -47,7 +48,6 @@ func write[T any](ctx context.Context, s *Store, actor Actor, doing string, do c
 		if earlier != nil {
 			return json.Unmarshal(earlier, &answer)
 		}
-		var entry AuditEntry
 		answer, entry, err = do(ctx, tx)
 		if err != nil {
 			return err
@@ -65,6 +65,7 @@ func write[T any](ctx context.Context, s *Store, actor Actor, doing string, do c
 		}
 		return none, wrap(doing, err)
 	}
+	s.memory.forgetWritten(actor, entry)
 	return answer, nil
 }
 

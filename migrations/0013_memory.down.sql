@@ -1,0 +1,17 @@
+drop index platform.projects_organization_lower;
+drop index platform.members_joined;
+drop trigger announce_delete on platform.projects;
+drop trigger announce_update on platform.projects;
+drop trigger announce_delete on platform.organizations;
+drop trigger announce_update on platform.organizations;
+drop trigger announce_delete on platform.project_members;
+drop trigger announce_update on platform.project_members;
+drop trigger announce_insert on platform.project_members;
+drop trigger announce_delete on platform.members;
+drop trigger announce_update on platform.members;
+drop trigger announce_insert on platform.members;
+drop trigger announce_delete on platform.access_tokens;
+drop trigger announce_update on platform.access_tokens;
+drop trigger announce_delete on platform.profiles;
+drop trigger announce_update on platform.profiles;
+drop function platform.announce();
