@@ -26,6 +26,41 @@ test: lint ## Install what is missing, and run every test that can run here, wit
 lint: ## Check the code's form
 	go run $(GOLANGCI_LINT) run ./...
 
+# What `docker compose` runs. DOCKER says how the provisioner reaches Docker: socket, or proxy; MONITORING=1 adds Prometheus and Grafana.
+DOCKER ?= socket
+COMPOSE = docker compose --env-file compose/.env -f compose/platform.yml -f compose/gateway.yml -f compose/docker-$(DOCKER).yml \
+	$(if $(MONITORING),-f compose/monitoring.yml) $(foreach profile,$(PROFILES),--profile $(profile))
+
+.PHONY: env
+env: ## Make compose/.env with secrets of its own, or complete it (EMAIL=you@domain URL=https://host)
+	@go run ./compose/setup env -file compose/.env $(if $(EMAIL),-email "$(EMAIL)") $(if $(URL),-url "$(URL)")
+
+.PHONY: images
+images: ## Build the images of the gateway and of the provisioner
+	@mkdir -p .run/images/kong .run/images/provisioner
+	CGO_ENABLED=0 go build -trimpath -o .run/images/kong/ ./plugins/... ./kong/kong-render
+	CGO_ENABLED=0 go build -trimpath -o .run/images/provisioner/ ./provisioner ./compose/setup
+	install -m 755 kong/entrypoint.sh .run/images/kong/ && install -m 644 kong/*.yml .run/images/kong/
+	docker build -q -t plurabase/kong --build-arg KONG_IMAGE=$(KONG_IMAGE) -f kong/Dockerfile .run/images/kong
+	docker build -q -t plurabase/provisioner -f provisioner/Dockerfile .run/images/provisioner
+
+.PHONY: studio
+studio: ## Build the image of Studio in platform mode
+	compose/studio/build.sh
+
+.PHONY: up
+up: env images ## Run the platform in containers (PROFILES=mail MONITORING=1 DOCKER=proxy)
+	@docker image inspect plurabase/studio >/dev/null 2>&1 || compose/studio/build.sh
+	$(COMPOSE) up --detach --wait
+
+.PHONY: down
+down: ## End the platform's containers; projects go on, and nothing is lost
+	$(COMPOSE) down
+
+.PHONY: logs
+logs: ## Follow the platform's logs
+	$(COMPOSE) logs --follow --tail 100
+
 .PHONY: bench
 bench: ## Measure
 	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./...

@@ -4,7 +4,7 @@
 #
 #   PLURABASE_KONG_BASE       the file that kong.platform.yml is merged into: our own of a stand-alone platform by default, or
 #                             upstream's kong.yml, mounted
-#   PLURABASE_KONG_PLATFORM   kong.platform.yml
+#   PLURABASE_KONG_PLATFORM   kong.platform.yml, and what else is merged, separated by spaces
 set -eu
 
 base=${PLURABASE_KONG_BASE:-/etc/plurabase/kong.standalone.yml}
@@ -21,6 +21,10 @@ case $version in
     ;;
 esac
 
-kong-render -base "$base" -platform "$platform" -diff
-kong-render -base "$base" -platform "$platform" -out "$KONG_DECLARATIVE_CONFIG"
+set -- -base "$base"
+for file in $platform; do
+  set -- "$@" -platform "$file"
+done
+kong-render "$@" -diff
+kong-render "$@" -out "$KONG_DECLARATIVE_CONFIG"
 exec "${PLURABASE_KONG_ENTRYPOINT:-/entrypoint.sh}" kong docker-start

@@ -43,7 +43,7 @@ var builtImage = sync.OnceValues(func() (string, error) {
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the plugins: %w\n%s", err, output)
 	}
-	for _, name := range []string{"entrypoint.sh", "kong.platform.yml", "kong.standalone.yml"} {
+	for _, name := range []string{"entrypoint.sh", "kong.platform.yml", "kong.standalone.yml", "kong.beside.yml"} {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			return "", err

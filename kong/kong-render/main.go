@@ -12,7 +12,7 @@ import (
 	"github.com/plurabase/plurabase/kong/render"
 )
 
-const usage = `usage: kong-render -base kong.yml [-platform kong.platform.yml] [-out FILE] [-diff]
+const usage = `usage: kong-render -base kong.yml [-platform kong.platform.yml]… [-out FILE] [-diff]
 
 It merges the platform's routes into Kong's declarative configuration, by name, and puts environment variables into both.
 Nothing is executed. Without -out the result goes to standard output; -diff tells what it differs in from the base, and
@@ -41,7 +41,11 @@ func run(arguments []string, lookup render.Lookup, stdout, stderr io.Writer) err
 		flags.PrintDefaults()
 	}
 	base := flags.String("base", "", "upstream's kong.yml")
-	platform := flags.String("platform", "kong.platform.yml", "the platform's routes")
+	var platform []string
+	flags.Func("platform", "the platform's routes; several are merged one after the other (kong.platform.yml)", func(path string) error {
+		platform = append(platform, path)
+		return nil
+	})
 	out := flags.String("out", "", "the file to write")
 	showDiff := flags.Bool("diff", false, "tell what differs from the base, and write nothing")
 	if err := flags.Parse(arguments); err != nil {
@@ -51,7 +55,10 @@ func run(arguments []string, lookup render.Lookup, stdout, stderr io.Writer) err
 		flags.Usage()
 		return fmt.Errorf("kong-render: -base is needed, and no other argument")
 	}
-	options := render.Options{Base: *base, Platform: *platform, Lookup: lookup}
+	if len(platform) == 0 {
+		platform = []string{"kong.platform.yml"}
+	}
+	options := render.Options{Base: *base, Platform: platform, Lookup: lookup}
 	var err error
 	if options.DashboardBasicAuth, err = boolean(lookup, "PLATFORM_DASHBOARD_BASIC_AUTH_ENABLED"); err != nil {
 		return err

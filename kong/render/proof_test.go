@@ -52,7 +52,7 @@ func TestKongTakesWhatIsRendered(t *testing.T) {
 		counted(t)
 		options := testOptions(base)
 		options.SignIn = true
-		options.Platform = temporary(t, "platform.yml", "_format_version: '3.0'\n") // real Kong has no plugins of ours
+		options.Platform = []string{temporary(t, "platform.yml", "_format_version: '3.0'\n")} // real Kong has no plugins of ours
 		rendered, err := render.Render(options)
 		require.NoError(t, err)
 		file := temporary(t, "kong.yml", string(rendered.YAML))

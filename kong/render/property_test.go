@@ -88,7 +88,7 @@ func TestRenderingHolds(t *testing.T) {
 		base, over := gatewayFile(t, rapid.SampledFrom([]string{"1.1", "2.1", "3.0"}).Draw(t, "version"), ""), gatewayFile(t, "3.0", "ours-")
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0))
 		options := render.Options{
-			Base: written(t, folder, "base.yml", base, random), Platform: written(t, folder, "platform.yml", over, random),
+			Base: written(t, folder, "base.yml", base, random), Platform: []string{written(t, folder, "platform.yml", over, random)},
 			Lookup: none, SignIn: rapid.Bool().Draw(t, "sign in"), DashboardBasicAuth: rapid.Bool().Draw(t, "basic auth"),
 		}
 		rendered, err := render.Render(options)
@@ -98,7 +98,7 @@ func TestRenderingHolds(t *testing.T) {
 		}
 
 		// The order of keys makes no difference.
-		options.Base, options.Platform = written(t, folder, "base.yml", base, random), written(t, folder, "platform.yml", over, random)
+		options.Base, options.Platform[0] = written(t, folder, "base.yml", base, random), written(t, folder, "platform.yml", over, random)
 		again, err := render.Render(options)
 		require.NoError(t, err)
 		require.Equal(t, string(rendered.YAML), string(again.YAML))
@@ -135,15 +135,15 @@ func FuzzRender(f *testing.F) {
 	f.Add("_format_version: '2.1'\nservices: [{name: s, url: http://s, routes: [{name: r, paths: ['/${A}$B']}]}]", "_format_version: '3.0'\nservices: [{name: s, x: |\n  a\n}]")
 	folder := f.TempDir()
 	f.Fuzz(func(t *testing.T, base, over string) {
-		options := render.Options{Base: filepath.Join(folder, fmt.Sprint(os.Getpid())+"b"), Platform: filepath.Join(folder, fmt.Sprint(os.Getpid())+"p"), Lookup: installation(nil), SignIn: true}
+		options := render.Options{Base: filepath.Join(folder, fmt.Sprint(os.Getpid())+"b"), Platform: []string{filepath.Join(folder, fmt.Sprint(os.Getpid())+"p")}, Lookup: installation(nil), SignIn: true}
 		require.NoError(t, os.WriteFile(options.Base, []byte(base), 0o600))
-		require.NoError(t, os.WriteFile(options.Platform, []byte(over), 0o600))
+		require.NoError(t, os.WriteFile(options.Platform[0], []byte(over), 0o600))
 		rendered, err := render.Render(options)
 		if err != nil {
 			return
 		}
 		// What was written is read again as the same, and its variables are not looked at twice.
-		require.NoError(t, os.WriteFile(options.Platform, []byte("_format_version: '3.0'\n"), 0o600))
+		require.NoError(t, os.WriteFile(options.Platform[0], []byte("_format_version: '3.0'\n"), 0o600))
 		if bytes.Contains(rendered.YAML, []byte("$")) {
 			return
 		}

@@ -17,8 +17,8 @@ type Options struct {
 	// Base is the file that the platform's is merged into: upstream's kong.yml, of either generation, or our own of a
 	// stand-alone platform. It may write its variables as ${NAME} and as $NAME.
 	Base string
-	// Platform is kong.platform.yml. It writes its variables as ${NAME}.
-	Platform string
+	// Platform are kong.platform.yml and what else is merged, one after the other. They write their variables as ${NAME}.
+	Platform []string
 	// Lookup finds variables; the process's own where it is nil.
 	Lookup Lookup
 	// SignIn lets Studio's sign-in through the key-auth of Base's auth routes: where people sign in to the platform at the
@@ -43,7 +43,9 @@ func Render(options Options) (*Rendered, error) {
 	}
 	before := base.copied()
 	modernize(base)
-	base = merge(base, platform)
+	for _, file := range platform {
+		base = merge(base, file)
+	}
 	if err := options.adapt(base); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func Render(options Options) (*Rendered, error) {
 	return &Rendered{YAML: out.Bytes(), Changes: diff(before, base)}, nil
 }
 
-func (o Options) read() (base, platform *tree, err error) {
+func (o Options) read() (base *tree, platform []*tree, err error) {
 	lookup := o.Lookup
 	if lookup == nil {
 		lookup = os.LookupEnv
@@ -69,9 +71,14 @@ func (o Options) read() (base, platform *tree, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	base, baseErr := grow(o.Base, bare, ofBase, "1.1", "2.1", formatVersion)
-	platform, platformErr := grow(o.Platform, braced, lookup, formatVersion)
-	return base, platform, errors.Join(baseErr, platformErr)
+	base, err = grow(o.Base, bare, ofBase, "1.1", "2.1", formatVersion)
+	problems := []error{err}
+	for _, path := range o.Platform {
+		file, err := grow(path, braced, lookup, formatVersion)
+		problems = append(problems, err)
+		platform = append(platform, file)
+	}
+	return base, platform, errors.Join(problems...)
 }
 
 func (o Options) adapt(file *tree) error {

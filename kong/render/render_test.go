@@ -30,7 +30,7 @@ func installation(changes map[string]string) render.Lookup {
 }
 
 func testOptions(base string) render.Options {
-	return render.Options{Base: base, Platform: "testdata/platform.yml", Lookup: installation(nil)}
+	return render.Options{Base: base, Platform: []string{"testdata/platform.yml"}, Lookup: installation(nil)}
 }
 
 func TestBothGenerationsOfUpstreamsFileAreRendered(t *testing.T) {
@@ -65,7 +65,7 @@ func TestBothGenerationsOfUpstreamsFileAreRendered(t *testing.T) {
 func TestTheStandAlonePlatformIsRendered(t *testing.T) {
 	t.Parallel()
 	counted(t)
-	rendered, err := render.Render(render.Options{Base: "../kong.standalone.yml", Platform: "../kong.platform.yml", Lookup: standAlone})
+	rendered, err := render.Render(render.Options{Base: "../kong.standalone.yml", Platform: []string{"../kong.platform.yml"}, Lookup: standAlone})
 	require.NoError(t, err)
 	merged := parseWhole(t, rendered.YAML)
 	require.Subset(t, serviceNames(merged), []string{"platform-auth", "dashboard", "platform-api", "platform-pg-meta"})
@@ -219,11 +219,11 @@ func TestBadInputIsExplainedByFileAndLine(t *testing.T) {
 			t.Parallel()
 			counted(t)
 			options := render.Options{
-				Base: temporary(t, "base.yml", test.base), Platform: temporary(t, "platform.yml", test.platform),
+				Base: temporary(t, "base.yml", test.base), Platform: []string{temporary(t, "platform.yml", test.platform)},
 				Lookup: installation(nil), SignIn: true,
 			}
 			_, err := render.Render(options)
-			want := strings.NewReplacer("BASE", options.Base, "PLATFORM", options.Platform).Replace(test.want)
+			want := strings.NewReplacer("BASE", options.Base, "PLATFORM", options.Platform[0]).Replace(test.want)
 			require.ErrorContains(t, err, want)
 		})
 	}

@@ -26,6 +26,7 @@ var needs = []need{
 	{"iptables", inPath("iptables")},
 	{"mmdebstrap", inPath("mmdebstrap")},
 	{"openssl", inPath("openssl")},
+	{"shellcheck", inPath("shellcheck")},
 }
 
 func inPath(program string) func() bool {

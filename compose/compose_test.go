@@ -1,0 +1,198 @@
+// Package compose_test loads every combination of the compose files as `docker compose config` does, by the library that it is
+// made of.
+package compose_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/stretchr/testify/require"
+)
+
+// combination is what an operator gives `docker compose` by -f.
+type combination struct {
+	name, project string
+	files         []string
+	environment   []string
+}
+
+// environment makes .env as `make env` does, once for all tests.
+func environment(t *testing.T) []string {
+	t.Helper()
+	made, err := madeEnvironment()
+	require.NoError(t, err)
+	return made
+}
+
+var madeEnvironment = sync.OnceValues(func() ([]string, error) {
+	folder, err := os.MkdirTemp("", "compose-env")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, ".env")
+	if output, err := exec.Command("go", "run", "./setup", "env", "-file", file, "-email", "ada@plurabase.test").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, output)
+	}
+	content, err := os.ReadFile(file)
+	return strings.Split(strings.TrimSpace(string(content)), "\n"), err
+})
+
+// installation is what an installation of upstream's has in its own .env, as far as the overlay reads it.
+var installation = []string{
+	"POSTGRES_HOST=db", "POSTGRES_PORT=5432", "POSTGRES_PASSWORD=p", "JWT_SECRET=j", "ANON_KEY=a", "SERVICE_ROLE_KEY=s",
+	"SUPABASE_PUBLIC_URL=http://localhost:8000", "API_EXTERNAL_URL=http://localhost:8000", "DASHBOARD_USERNAME=u", "DASHBOARD_PASSWORD=d",
+}
+
+func combinations(environment []string) []combination {
+	var all []combination
+	for _, docker := range []string{"docker-socket.yml", "docker-proxy.yml"} {
+		for _, extra := range [][]string{nil, {"monitoring.yml"}} {
+			name := fmt.Sprint(docker, extra)
+			all = append(all,
+				combination{"stand-alone " + name, "plurabase", append([]string{"platform.yml", "gateway.yml", docker}, extra...), environment},
+				combination{"beside 2026 " + name, "supabase", append([]string{
+					"testdata/upstream/docker-compose.yml", "testdata/upstream/docker-compose.kong.yml", "platform.yml", docker, "overlay/api-gw.yml",
+				}, extra...), slices.Concat(installation, environment)},
+				combination{"beside older " + name, "supabase", append([]string{
+					"testdata/upstream/docker-compose.older.yml", "platform.yml", docker, "overlay/kong.yml",
+				}, extra...), slices.Concat(installation, environment)},
+			)
+		}
+	}
+	return all
+}
+
+func load(ctx context.Context, c combination) (*types.Project, error) {
+	options, err := cli.NewProjectOptions(c.files, cli.WithEnv(c.environment), cli.WithProfiles([]string{"*"}))
+	if err != nil {
+		return nil, err
+	}
+	return options.LoadProject(ctx)
+}
+
+func TestEveryCombinationIsValid(t *testing.T) {
+	t.Parallel()
+	for _, c := range combinations(environment(t)) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			project, err := load(t.Context(), c)
+			require.NoError(t, err)
+			require.Equal(t, c.project, project.Name, "an installation keeps its name, and with it its volumes")
+			for name, service := range project.Services {
+				require.NotEmpty(t, service.Image, name)
+				if !slices.Contains(ours, name) {
+					continue
+				}
+				require.Contains(t, service.SecurityOpt, "no-new-privileges:true", name)
+				require.Equal(t, []string{"ALL"}, service.CapDrop, name)
+				require.NotEqual(t, "0", service.User, name)
+				require.NotEqual(t, "root", service.User, name)
+				require.False(t, service.Privileged, name)
+			}
+		})
+	}
+}
+
+// ours are the services that this repository runs.
+var ours = []string{
+	"platform-db", "platform-prepare", "platform-auth", "platform-first-start", "platform-meta", "provisioner", "platform-mail", "platform-adopt",
+	"platform-docker", "platform-prometheus", "platform-grafana",
+}
+
+func TestDockersSocketIsTheProvisionersOrTheProxysAlone(t *testing.T) {
+	t.Parallel()
+	for _, c := range combinations(environment(t)) {
+		holder := "provisioner"
+		if slices.Contains(c.files, "docker-proxy.yml") {
+			holder = "platform-docker"
+		}
+		project, err := load(t.Context(), c)
+		require.NoError(t, err)
+		for name, service := range project.Services {
+			for _, volume := range service.Volumes {
+				if strings.HasSuffix(volume.Source, "docker.sock") {
+					require.Equal(t, holder, name, c.name)
+				}
+			}
+		}
+		require.NotEmpty(t, project.Services[holder].Volumes, c.name)
+	}
+}
+
+func TestWhatStartsWaitsForWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	project, err := load(t.Context(), combinations(environment(t))[0])
+	require.NoError(t, err)
+	for name, service := range project.Services {
+		for other, dependency := range service.DependsOn {
+			needed := project.Services[other]
+			switch dependency.Condition {
+			case types.ServiceConditionHealthy:
+				require.NotNil(t, needed.HealthCheck, "%s waits for the health of %s, which has no check", name, other)
+			case types.ServiceConditionCompletedSuccessfully:
+				require.NotEqual(t, "unless-stopped", needed.Restart, "%s waits for the end of %s, which never ends", name, other)
+			}
+		}
+	}
+}
+
+func TestNothingIsRunWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	_, err := load(t.Context(), combination{"no .env", "plurabase", []string{"platform.yml", "gateway.yml", "docker-socket.yml"}, nil})
+	require.ErrorContains(t, err, "run make env first")
+}
+
+// TestTheGatewayPassesOnWhatItsPluginsRead holds the compose files against the image: Kong wipes its plugins' environment but for what
+// the image lists.
+func TestTheGatewayPassesOnWhatItsPluginsRead(t *testing.T) {
+	t.Parallel()
+	dockerfile, err := os.ReadFile("../kong/Dockerfile")
+	require.NoError(t, err)
+	_, listed, _ := strings.Cut(string(dockerfile), `KONG_NGINX_MAIN_ENV="`)
+	listed, _, _ = strings.Cut(listed, `"`)
+	names := strings.Split(listed, "; env ")
+	for _, c := range combinations(environment(t)) {
+		project, err := load(t.Context(), c)
+		require.NoError(t, err)
+		gateway := project.Services["kong"]
+		if gateway.Name == "" {
+			gateway = project.Services["api-gw"]
+		}
+		for _, name := range []string{"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_MASTER_KEY_PREVIOUS", "PLURABASE_JWT_SECRET", "PLURABASE_GOTRUE_URL", "PLURABASE_SIGNUP", "PG_META_CRYPTO_KEY"} {
+			require.Contains(t, names, name)
+			require.Contains(t, gateway.Environment, name, c.name)
+		}
+		require.Equal(t, []string{"/usr/local/bin/entrypoint.sh"}, []string(orImage(gateway.Entrypoint)), c.name)
+	}
+}
+
+// orImage is the entrypoint of kong/Dockerfile where a service names none.
+func orImage(entrypoint types.ShellCommand) types.ShellCommand {
+	if len(entrypoint) == 0 {
+		return types.ShellCommand{"/usr/local/bin/entrypoint.sh"}
+	}
+	return entrypoint
+}
+
+func TestShellScriptsAreClean(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		t.Skip("shellcheck is not installed: `make test` installs it")
+	}
+	listed, err := exec.Command("git", "-C", "..", "ls-files", "*.sh", ".ci/run").Output()
+	require.NoError(t, err)
+	for path := range strings.FieldsSeq(string(listed)) {
+		output, err := exec.Command("shellcheck", filepath.Join("..", path)).CombinedOutput()
+		require.NoError(t, err, string(output))
+	}
+}
