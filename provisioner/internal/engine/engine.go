@@ -111,6 +111,7 @@ type Network struct {
 	Name    string
 	Labels  map[string]string
 	Members []string // names of the running containers on it
+	Twice   bool     // two were made at once under this name, which Docker lets happen: neither can be used by its name
 }
 
 // Volume is one volume.

@@ -122,7 +122,7 @@ func (b *builder) networkFits() bool {
 }
 
 func (b *builder) wantsNetwork(network engine.Network) bool {
-	return b.want.Network != nil && network.Name == b.want.Network.Name &&
+	return b.want.Network != nil && network.Name == b.want.Network.Name && !network.Twice &&
 		network.Labels[stack.LabelConfigHash] == b.want.Network.Labels[stack.LabelConfigHash]
 }
 
@@ -135,6 +135,9 @@ func (b *builder) removeNetworks() {
 		step := Step{Kind: RemoveNetwork, Subject: b.part(network.Name), Object: network.Name, Cause: "the project should not have it"}
 		if b.want.Network != nil {
 			step.Cause = "its configuration has changed"
+		}
+		if network.Twice {
+			step.Cause = "it is there twice"
 		}
 		for _, container := range b.seen.Containers {
 			if b.want.Owns(container.Labels) {

@@ -111,6 +111,20 @@ func TestPlans(t *testing.T) {
 			create-container:auth after create-network, pull-image:auth: the service has no container
 			start-container:auth after create-container:auth, configure-database:db: the service does not run
 			wait-healthy:auth after start-container:auth: the service is not healthy yet`},
+		{name: "two networks were made at once", want: active(), seen: func() engine.Observed {
+			return engine.Observed{Images: running().Images, Networks: []engine.Network{{
+				Name: prefix, Labels: labels(stack.LabelConfigHash, "net"), Twice: true,
+			}}, Volumes: running().Volumes}
+		}(), plan: `
+			remove-network: it is there twice
+			create-network after remove-network: the project has no network
+			create-container:db after create-network: the service has no container
+			start-container:db after create-container:db: the service does not run
+			wait-healthy:db after start-container:db: the service is not healthy yet
+			configure-database:db after wait-healthy:db: the database could not say yet whether it is configured
+			create-container:auth after create-network: the service has no container
+			start-container:auth after create-container:auth, configure-database:db: the service does not run
+			wait-healthy:auth after start-container:auth: the service is not healthy yet`},
 		{name: "one service is lost", want: active(), seen: func() engine.Observed {
 			seen := running()
 			seen.Containers = seen.Containers[1:]

@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
@@ -56,9 +57,20 @@ func (e *Engine) CreateNetwork(ctx context.Context, wanted stack.Network) error 
 	return translate(err)
 }
 
-// RemoveNetwork implements engine.Engine.
+// RemoveNetwork implements engine.Engine. There may be two of the name: Docker looks for a namesake before it makes a
+// network, but not while it does.
 func (e *Engine) RemoveNetwork(ctx context.Context, name string) error {
-	return gone(e.client.NetworkRemove(ctx, name))
+	list, err := e.client.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("name", "^"+name+"$"), filters.Arg("label", stack.LabelProject))})
+	if err != nil {
+		return translate(err)
+	}
+	for _, one := range list {
+		if err := gone(e.client.NetworkRemove(ctx, one.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Connect implements engine.Engine.

@@ -98,7 +98,7 @@ func (e *Engine) containers(ctx context.Context, question engine.Question) ([]en
 }
 
 func (e *Engine) networks(ctx context.Context, question engine.Question) ([]engine.Network, error) {
-	found := newSet(func(n engine.Network) string { return n.Name })
+	found, ids := newSet(func(n engine.Network) string { return n.Name }), map[string]string{}
 	for _, search := range searches(question, stack.Prefix(question.Ref)) {
 		list, err := e.client.NetworkList(ctx, network.ListOptions{Filters: search})
 		if err != nil {
@@ -112,7 +112,13 @@ func (e *Engine) networks(ctx context.Context, question engine.Question) ([]engi
 			if err != nil {
 				return nil, err
 			}
-			found.add(fromNetwork(inspected))
+			one := fromNetwork(inspected)
+			found.add(one)
+			if first, known := ids[one.Name]; known && first != summary.ID {
+				found.of(one.Name).Twice = true
+			} else {
+				ids[one.Name] = summary.ID
+			}
 		}
 	}
 	return found.items, nil
@@ -278,4 +284,14 @@ func (s *set[T]) add(item T) {
 		s.known[s.name(item)] = true
 		s.items = append(s.items, item)
 	}
+}
+
+// of returns the thing of that name, which is there.
+func (s *set[T]) of(name string) *T {
+	for i := range s.items {
+		if s.name(s.items[i]) == name {
+			return &s.items[i]
+		}
+	}
+	return nil
 }

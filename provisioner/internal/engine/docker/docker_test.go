@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -177,6 +180,38 @@ func TestASubnetThatIsTaken(t *testing.T) {
 	second.Name += "-second"
 	second.Subnet = netip.PrefixFrom(upper(first.Subnet), 29)
 	require.ErrorIs(t, b.CreateNetwork(t.Context(), second), engine.ErrSubnetTaken)
+}
+
+// TestTwoNetworksOfOneName has the second one made as it is when two ask at once: Docker before 25 looks for a namesake
+// only where it is told to, and not while it makes a network.
+func TestTwoNetworksOfOneName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.network()
+	raw, err := client.NewClientWithOpts(client.FromEnv)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = raw.Close() })
+	plain := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return raw.Dialer()(ctx)
+	}}}
+	t.Cleanup(plain.CloseIdleConnections)
+	body := fmt.Sprintf(`{"Name":%q,"Labels":{%q:%q,%q:%q}}`, first.Name, stack.LabelTarget, b.target, stack.LabelProject, b.ref)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://docker/v1.41/networks/create", strings.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := plain.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	if answer.StatusCode == http.StatusConflict || answer.StatusCode == http.StatusBadRequest {
+		t.Skip("this Docker Engine does not let two networks have one name")
+	}
+	require.Equal(t, http.StatusCreated, answer.StatusCode)
+
+	seen := b.observe().Networks
+	require.Len(t, seen, 1)
+	require.True(t, seen[0].Twice)
+	require.NoError(t, b.RemoveNetwork(t.Context(), first.Name))
+	require.Empty(t, b.observe().Networks)
 }
 
 func TestSomebodyElsesContainerJoinsAndLeaves(t *testing.T) {
