@@ -36,6 +36,10 @@ type survey struct {
 	objects map[store.OperationKind][]string // what is on Docker afterwards, with REF for the project's ref
 }
 
+// stuckAfter is when an operation counts as stuck. On two busy cores several databases that come up at once take more than
+// a minute each, and what is slow is not stuck.
+const stuckAfter = 4 * time.Minute
+
 // tally is what the proof counts.
 type tally struct{ points, lost, orphans, duplicates, stuck atomic.Int64 }
 
@@ -151,7 +155,7 @@ func (p *process) diesOfItself() bool {
 	case <-p.ended:
 		status, ok := p.command.ProcessState.Sys().(syscall.WaitStatus)
 		return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
-	case <-time.After(patience):
+	case <-time.After(stuckAfter):
 		return false
 	}
 }
@@ -178,7 +182,7 @@ func (b *bundle) awaitEnd(project store.Project, one episode) {
 // ends waits until an operation has succeeded, nobody holds the project, and it is what it should be.
 func (b *bundle) ends(project store.Project, one episode) bool {
 	b.Helper()
-	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(stuckAfter); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		if b.state(project) == fmt.Sprintf("%s:succeeded %s 0", one.kind, one.becomes) {
 			return true
 		}
