@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 
@@ -88,7 +87,7 @@ func (s *Store) UpdateProjectConfig(ctx context.Context, actor Actor, ref Ref, s
 		if err != nil {
 			return nil, AuditEntry{}, err
 		}
-		if err := s.reconfigure(ctx, tx, actor, project); err != nil {
+		if _, err := s.takeUp(ctx, tx, actor, project, OperationConfigure); err != nil {
 			return nil, AuditEntry{}, err
 		}
 		names := make([]string, 0, len(patch)) // never the values: some are secrets
@@ -130,30 +129,6 @@ func (s *Store) patchSection(ctx context.Context, tx pgx.Tx, project Project, se
 		on conflict (project_id, section) do update set sealed = excluded.sealed, updated_at = excluded.updated_at`,
 		project.ID, section, sealed, s.now())
 	return settings, err
-}
-
-// reconfigure makes a project that runs take up what was changed of it. The status stays what it is meanwhile.
-func (s *Store) reconfigure(ctx context.Context, tx pgx.Tx, actor Actor, project Project) error {
-	_, _, err := next(OperationConfigure, project.Status)
-	var conflict *ConflictError
-	if errors.As(err, &conflict) && takesUpLater[project.Status] {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = tx.QueryRow(ctx, `
-		update platform.projects set generation = generation + 1, message = null, attempts = 0, retry_at = null, updated_at = $2
-		where id = $1 returning generation`, project.ID, s.now()).Scan(&project.Generation)
-	if err != nil {
-		return err
-	}
-	return s.beginOperation(ctx, tx, actor, project, OperationConfigure)
-}
-
-// takesUpLater are the statuses in which nothing runs that a changed setting could be taken up by: the next start does.
-var takesUpLater = map[Status]bool{
-	StatusInactive: true, StatusInitFailed: true, StatusPauseFailed: true, StatusRestoreFailed: true,
 }
 
 // configSecret is the name that a sealed section is bound to.

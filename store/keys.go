@@ -20,13 +20,24 @@ func (s *Store) newSecrets(ref Ref, databasePassword string) (Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets := Secrets{
-		SecretDatabasePassword: databasePassword,
-		SecretReadOnlyPassword: readOnly,
-		SecretJWT:              jwtSecret,
+	root, err := newHex(s.random, 32)
+	if err != nil {
+		return nil, err
 	}
+	secrets, err := newAPIKeys(ref, jwtSecret, s.now())
+	if err != nil {
+		return nil, err
+	}
+	secrets[SecretDatabasePassword], secrets[SecretReadOnlyPassword], secrets[SecretRoot] = databasePassword, readOnly, root
+	return secrets, nil
+}
+
+// newAPIKeys returns a JWT secret and the legacy API keys that it signs.
+func newAPIKeys(ref Ref, jwtSecret string, now time.Time) (Secrets, error) {
+	secrets := Secrets{SecretJWT: jwtSecret}
+	var err error
 	for name, role := range map[string]string{SecretAnonKey: "anon", SecretServiceKey: "service_role"} {
-		if secrets[name], err = signAPIKey(ref, role, jwtSecret, s.now()); err != nil {
+		if secrets[name], err = signAPIKey(ref, role, jwtSecret, now); err != nil {
 			return nil, err
 		}
 	}

@@ -15,8 +15,11 @@ type Claim struct {
 	Project     Project // without OrganizationSlug
 	OperationID int64   // the operation that asked for this generation; 0 when nobody did, and the stack has drifted
 	Kind        OperationKind
-	RestartedAt int64 // the generation of the project's last restart: containers made for an earlier one are replaced
-	Attempts    int   // how often Retry was called since the project was last settled
+	// RestartedAt is the generation of each service's last restart, under "" that of all of them: containers made for an
+	// earlier one are replaced.
+	RestartedAt map[string]int64
+	Undone      *string // why the operation, an upgrade, was taken back: what is wanted now is what was there before
+	Attempts    int     // how often Retry was called since the project was last settled
 
 	store *Store
 	fence int64
@@ -87,8 +90,8 @@ func (c *Claim) beginOperation(ctx context.Context, tx pgx.Tx) error {
 	}
 	err = tx.QueryRow(ctx, `
 		update platform.operations set state = 'running', started_at = coalesce(started_at, $3)
-		where project_id = $1 and generation = $2 and state in ('pending', 'running') returning id, kind`,
-		c.Project.ID, c.Project.Generation, now).Scan(&c.OperationID, &c.Kind)
+		where project_id = $1 and generation = $2 and state in ('pending', 'running') returning id, kind, undone`,
+		c.Project.ID, c.Project.Generation, now).Scan(&c.OperationID, &c.Kind, &c.Undone)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
@@ -99,18 +102,112 @@ func (c *Claim) beginOperation(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	return tx.QueryRow(ctx, `
-		select coalesce(max(generation), 0) from platform.operations where project_id = $1 and kind = 'restart'`,
-		c.Project.ID).Scan(&c.RestartedAt)
+	return c.readRestarts(ctx, tx)
 }
 
-// Secrets opens the project's secrets, with what its services sign and verify tokens with.
+func (c *Claim) readRestarts(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, `
+		select coalesce(service, ''), max(generation)
+		from platform.operations left join lateral unnest(services) as service on true
+		where project_id = $1 and kind = 'restart' group by 1`, c.Project.ID)
+	if err != nil {
+		return err
+	}
+	c.RestartedAt = map[string]int64{}
+	var service string
+	var generation int64
+	_, err = pgx.ForEachRow(rows, []any{&service, &generation}, func() error {
+		c.RestartedAt[service] = generation
+		return nil
+	})
+	return err
+}
+
+// Secrets opens the project's secrets, with what its services sign and verify tokens with. A project that was made before
+// there was a root secret gets it now.
 func (c *Claim) Secrets(ctx context.Context) (Secrets, error) {
 	secrets, err := c.store.ProjectSecrets(ctx, c.Project.ID, c.Project.Ref)
 	if err != nil {
 		return nil, err
 	}
+	if secrets[SecretRoot] == "" {
+		if secrets[SecretRoot], err = newHex(c.store.random, 32); err != nil {
+			return nil, err
+		}
+		err = c.write(ctx, "make the root secret", func(tx pgx.Tx) error {
+			return c.store.replaceSecrets(ctx, tx, c.Project, Secrets{SecretRoot: secrets[SecretRoot]})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return secrets, wrap("read the project's signing keys", c.store.addSigningKeys(ctx, c.Project.ID, c.Project.Ref, secrets))
+}
+
+// Config opens the project's whole configuration.
+func (c *Claim) Config(ctx context.Context) (map[ConfigSection]SectionConfig, error) {
+	return c.store.ProjectConfig(ctx, c.Project.ID, c.Project.Ref)
+}
+
+// Images returns what each of the project's services runs. A service that has none yet gets what the target offers, and
+// keeps it until somebody asks for an upgrade.
+func (c *Claim) Images(ctx context.Context, offered map[string]string) (images map[string]string, err error) {
+	var names, values []string
+	for _, service := range c.Project.Services {
+		if image, known := offered[service]; known {
+			names, values = append(names, service), append(values, image)
+		}
+	}
+	images = map[string]string{}
+	err = c.write(ctx, "read the images", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			insert into platform.project_images (project_id, service, image)
+			select $1, * from unnest($2::text[], $3::text[]) on conflict do nothing`, c.Project.ID, names, values)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `select service, image from platform.project_images where project_id = $1`, c.Project.ID)
+		if err != nil {
+			return err
+		}
+		var service, image string
+		_, err = pgx.ForEachRow(rows, []any{&service, &image}, func() error {
+			images[service] = image
+			return nil
+		})
+		return err
+	})
+	return images, err
+}
+
+// Undo puts the images back that an upgrade changed, and notes why. The operation goes on, and ends as failed.
+func (c *Claim) Undo(ctx context.Context, why error) error {
+	return c.writeCurrent(ctx, "take the upgrade back", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			update platform.project_images set image = previous, previous = null
+			where project_id = $1 and previous is not null`, c.Project.ID)
+		if err != nil {
+			return err
+		}
+		c.Undone = errorText(why)
+		_, err = tx.Exec(ctx, `update platform.operations set undone = $2 where id = $1`, c.OperationID, c.Undone)
+		return err
+	})
+}
+
+// NotePlan says how many steps are still to be taken, for the operation's percentage.
+func (c *Claim) NotePlan(ctx context.Context, steps int) error {
+	if c.OperationID == 0 {
+		return nil
+	}
+	return c.write(ctx, "note the plan", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			update platform.operations set planned = $2 + (
+				select count(*) from platform.operation_steps
+				where operation_id = $1 and finished_at is not null and error is null)
+			where id = $1`, c.OperationID, steps)
+		return err
+	})
 }
 
 // Heartbeat renews the lease. ErrLeaseLost and ErrSuperseded say that the holder has to stop.
@@ -182,6 +279,8 @@ type Outcome struct {
 	DBVersion string
 	DBHost    string // with DBPort: where postgres-meta reaches the database; empty leaves all three as they are
 	DBPort    uint16
+	// Services are what the project's services are: nil leaves what is known as it is, an empty list forgets it.
+	Services []ServiceState
 }
 
 // Settle notes what the project has become, ends its operation and gives the lease back.
@@ -198,11 +297,41 @@ func (c *Claim) Settle(ctx context.Context, outcome Outcome) error {
 		if err != nil {
 			return err
 		}
+		if err := c.noteServices(ctx, tx, outcome.Services); err != nil {
+			return err
+		}
+		// Whatever has become of an upgrade, from here on there is nothing to go back to.
+		_, err = tx.Exec(ctx, `
+			update platform.project_images set previous = null where project_id = $1 and previous is not null`, c.Project.ID)
+		if err != nil {
+			return err
+		}
 		if c.OperationID == 0 {
 			return c.store.notifyHealth(ctx, tx, c.Project, outcome.Status, outcome.Failure)
 		}
 		return c.endOperation(ctx, tx, outcome.Failure)
 	})
+}
+
+func (c *Claim) noteServices(ctx context.Context, tx pgx.Tx, services []ServiceState) error {
+	if services == nil {
+		return nil
+	}
+	names := []string{}
+	for _, one := range services {
+		names = append(names, one.Service)
+		_, err := tx.Exec(ctx, `
+			insert into platform.project_services (project_id, service, host, port, image, healthy, message, seen_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8)
+			on conflict (project_id, service) do update set host = excluded.host, port = excluded.port,
+				image = excluded.image, healthy = excluded.healthy, message = excluded.message, seen_at = excluded.seen_at`,
+			c.Project.ID, one.Service, one.Host, one.Port, one.Image, one.Healthy, one.Message, c.store.now())
+		if err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, `delete from platform.project_services where project_id = $1 and service <> all ($2)`, c.Project.ID, names)
+	return err
 }
 
 // Retry shows a failure, leaves the project unsettled, and gives the lease back for another try after delay.
@@ -301,15 +430,19 @@ func errorText(err error) *string {
 
 // Settled is a project that nobody asks anything of, as the provisioner compares it with what runs.
 type Settled struct {
-	Ref    Ref
-	Status Status
+	Ref      Ref
+	Status   Status
+	Services []string // that it should have
+	Healthy  []string // those that were healthy when they were last noted
 }
 
 // SettledProjects lists the target's projects that should run or rest as they are: nothing newer is wanted of them,
 // nobody holds them, and no failed repair is waiting for its next try.
 func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select ref, status from platform.projects
+		select ref, status, services, array(
+			select service from platform.project_services s where s.project_id = p.id and s.healthy)
+		from platform.projects p
 		where target = $1 and observed_generation = generation
 			and status in ('ACTIVE_HEALTHY', 'ACTIVE_UNHEALTHY', 'INACTIVE')
 			and (lease_expires_at is null or lease_expires_at <= clock_timestamp())
@@ -317,15 +450,6 @@ func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, 
 		order by id`, target)
 	settled, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Settled])
 	return settled, wrap("list the settled projects", err)
-}
-
-// BeatTarget tells everybody that the target has a provisioner.
-func (s *Store) BeatTarget(ctx context.Context, target, owner, version string) error {
-	_, err := s.pool.Exec(ctx, `
-		insert into platform.targets (name, heartbeat_at, owner, version) values ($1, clock_timestamp(), $2, $3)
-		on conflict (name) do update set heartbeat_at = excluded.heartbeat_at, owner = excluded.owner, version = excluded.version`,
-		target, owner, version)
-	return wrap("note the target's heartbeat", err)
 }
 
 // ListenForWork calls wake whenever somebody wants something of the target's projects, until ctx ends or the

@@ -270,7 +270,7 @@ func TestSettledProjectsAreThoseThatNobodyWorksOn(t *testing.T) {
 	}
 	require.Empty(t, list(), "wanted and not there yet")
 	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
-	require.Equal(t, []store.Settled{{Ref: ref, Status: store.StatusActiveHealthy}}, list())
+	require.Equal(t, []store.Settled{{Ref: ref, Status: store.StatusActiveHealthy, Services: []string{"db"}, Healthy: []string{}}}, list())
 	l.claim(ref)
 	require.Empty(t, list(), "somebody holds it")
 }
@@ -340,18 +340,23 @@ func TestARestartIsRemembered(t *testing.T) {
 	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
 	l.change(ref, store.OperationRestart)
 	restart := l.claim()
-	require.Equal(t, restart.Project.Generation, restart.RestartedAt)
+	require.Equal(t, map[string]int64{"": restart.Project.Generation}, restart.RestartedAt)
 	require.NoError(t, restart.Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	_, err := l.store.RestartServices(t.Context(), actor(l.profile, "db"), ref, "db")
+	require.NoError(t, err)
+	database := l.claim()
+	require.Equal(t, map[string]int64{"": restart.Project.Generation, "db": database.Project.Generation}, database.RestartedAt)
+	require.NoError(t, database.Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
 	l.change(ref, store.OperationPause)
-	require.Equal(t, restart.RestartedAt, l.claim().RestartedAt)
+	require.Equal(t, database.RestartedAt, l.claim().RestartedAt)
 }
 
 func TestATargetsLastHeartbeatCounts(t *testing.T) {
 	t.Parallel()
 	l := setupLeases(t)
-	require.NoError(t, l.store.BeatTarget(t.Context(), "local", "one", "v1"))
+	require.NoError(t, l.store.BeatTarget(t.Context(), store.Target{Name: "local", Owner: "one", Version: "v1"}))
 	l.execute(`update platform.targets set heartbeat_at = '2000-01-01'`)
-	require.NoError(t, l.store.BeatTarget(t.Context(), "local", "two", "v2"))
+	require.NoError(t, l.store.BeatTarget(t.Context(), store.Target{Name: "local", Owner: "two", Version: "v2"}))
 	require.Equal(t, "two v2", scalar[string](l, `select owner || ' ' || version from platform.targets`))
 	require.True(t, scalar[bool](l, `select heartbeat_at > clock_timestamp() - interval '1 minute' from platform.targets`))
 }

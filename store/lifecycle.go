@@ -37,6 +37,13 @@ var transitions = map[OperationKind]transition{
 		StatusActiveHealthy:   StatusActiveHealthy,
 		StatusActiveUnhealthy: StatusActiveUnhealthy,
 	}},
+	OperationResize: {DesiredActive, map[Status]Status{
+		StatusActiveHealthy:   StatusResizing,
+		StatusActiveUnhealthy: StatusResizing,
+	}},
+	OperationUpgrade: {DesiredActive, map[Status]Status{
+		StatusActiveHealthy: StatusUpgrading, // what is not well is mended first: there is nothing to go back to
+	}},
 }
 
 // busy says what a project is doing, for the message of a refusal.
@@ -51,6 +58,8 @@ var busy = map[Status]string{
 	StatusRestoring:       "is being restored",
 	StatusRestoreFailed:   "could not be restored",
 	StatusRestarting:      "is being restarted",
+	StatusResizing:        "is being resized",
+	StatusUpgrading:       "is being upgraded",
 	StatusGoingDown:       "is being deleted",
 }
 
@@ -81,24 +90,45 @@ func (s *Store) ChangeProject(ctx context.Context, actor Actor, ref Ref, kind Op
 		if kind == OperationDelete && project.Desired == DesiredRemoved {
 			return project, entry, nil
 		}
-		desired, status, err := next(kind, project.Status)
-		if err != nil {
-			return Project{}, AuditEntry{}, err
-		}
-		rows, _ := tx.Query(ctx, `
-			with p as (
-				update platform.projects set desired = $2, status = $3, generation = generation + 1, message = null,
-					attempts = 0, retry_at = null, updated_at = $4
-				where id = $1 returning *
-			)
-			select `+projectColumns+` from p join platform.organizations o on o.id = p.organization_id`,
-			project.ID, desired, status, s.now())
-		project, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
-		if err != nil {
-			return Project{}, AuditEntry{}, err
-		}
-		return project, entry, s.beginOperation(ctx, tx, actor, project, kind)
+		project, err = s.advance(ctx, tx, actor, project, kind, nil)
+		return project, entry, err
 	})
+}
+
+// advance changes what is wanted of a locked project, notes the operation and wakes the provisioner. services are those
+// that a restart is for; nil: all.
+func (s *Store) advance(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind, services []string) (Project, error) {
+	desired, status, err := next(kind, project.Status)
+	if err != nil {
+		return Project{}, err
+	}
+	rows, _ := tx.Query(ctx, `
+		with p as (
+			update platform.projects set desired = $2, status = $3, generation = generation + 1, message = null,
+				attempts = 0, retry_at = null, updated_at = $4
+			where id = $1 returning *
+		)
+		select `+projectColumns+` from p join platform.organizations o on o.id = p.organization_id`,
+		project.ID, desired, status, s.now())
+	project, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
+	if err != nil {
+		return Project{}, err
+	}
+	return project, s.beginOperation(ctx, tx, actor, project, kind, services)
+}
+
+// takeUp is advance for a change that a project takes up at once when it runs, and when it is started again where it is
+// paused or failed.
+func (s *Store) takeUp(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind) (Project, error) {
+	if takesUpLater[project.Status] {
+		return project, nil
+	}
+	return s.advance(ctx, tx, actor, project, kind, nil)
+}
+
+// takesUpLater are the statuses in which nothing runs that a change could be taken up by: the next start does.
+var takesUpLater = map[Status]bool{
+	StatusInactive: true, StatusInitFailed: true, StatusPauseFailed: true, StatusRestoreFailed: true,
 }
 
 func lockProject(ctx context.Context, tx pgx.Tx, ref Ref) (Project, error) {
@@ -109,11 +139,11 @@ func lockProject(ctx context.Context, tx pgx.Tx, ref Ref) (Project, error) {
 }
 
 // beginOperation notes what was asked and wakes the target's provisioner when the transaction commits.
-func (s *Store) beginOperation(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind) error {
+func (s *Store) beginOperation(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind, services []string) error {
 	_, err := tx.Exec(ctx, `
-		insert into platform.operations (project_id, project_ref, kind, generation, requested_by, request_id, created_at)
-		values ($1, $2, $3, $4, $5, $6, $7)`,
-		project.ID, project.Ref, kind, project.Generation, actor.ProfileID, actor.RequestID, s.now())
+		insert into platform.operations (project_id, project_ref, kind, generation, requested_by, request_id, created_at, services)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		project.ID, project.Ref, kind, project.Generation, actor.ProfileID, actor.RequestID, s.now(), services)
 	if err != nil {
 		return fmt.Errorf("note the operation: %w", err)
 	}

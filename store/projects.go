@@ -22,6 +22,8 @@ const (
 	StatusRestoring       Status = "RESTORING"
 	StatusRestoreFailed   Status = "RESTORE_FAILED"
 	StatusRestarting      Status = "RESTARTING"
+	StatusResizing        Status = "RESIZING"
+	StatusUpgrading       Status = "UPGRADING"
 	StatusGoingDown       Status = "GOING_DOWN"
 )
 
@@ -44,7 +46,9 @@ const (
 	OperationPause     OperationKind = "pause"
 	OperationRestore   OperationKind = "restore"
 	OperationRestart   OperationKind = "restart"
-	OperationConfigure OperationKind = "configure" // take changed settings up: UpdateProjectConfig
+	OperationConfigure OperationKind = "configure" // take changed settings up: UpdateProjectConfig, change.go
+	OperationResize    OperationKind = "resize"    // ResizeProject
+	OperationUpgrade   OperationKind = "upgrade"   // UpgradeProject
 	OperationDelete    OperationKind = "delete"
 )
 
@@ -79,6 +83,7 @@ const (
 	SecretJWT              = "jwt_secret"
 	SecretAnonKey          = "anon_key"    // a JWT with role anon, signed with the JWT secret
 	SecretServiceKey       = "service_key" // a JWT with role service_role, signed with the JWT secret
+	SecretRoot             = "root"        // what the services' own secrets are derived from; it never changes
 
 	// What is not kept but made of the signing keys (verification.go), absent where the JWT secret alone signs.
 	SecretJWTKeys = "jwt_keys" // JSON array of private JWKs, one of them for signing: GoTrue's GOTRUE_JWT_KEYS
@@ -151,7 +156,7 @@ func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProjec
 		if err := s.insertDefaultAPIKeys(ctx, tx, project); err != nil {
 			return CreatedProject{}, AuditEntry{}, err
 		}
-		if err := s.beginOperation(ctx, tx, actor, project, OperationCreate); err != nil {
+		if err := s.beginOperation(ctx, tx, actor, project, OperationCreate, nil); err != nil {
 			return CreatedProject{}, AuditEntry{}, err
 		}
 		entry := AuditEntry{

@@ -2,10 +2,55 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// The services that a project can have.
+const (
+	ServiceDatabase  = "db"
+	ServiceAuth      = "auth"
+	ServiceRest      = "rest"
+	ServiceRealtime  = "realtime"
+	ServiceStorage   = "storage"
+	ServiceImgproxy  = "imgproxy"
+	ServiceFunctions = "functions"
+	ServicePooler    = "pooler"
+	ServiceAnalytics = "analytics"
+)
+
+// AllServices is every service that a project can have.
+var AllServices = []string{
+	ServiceDatabase, ServiceAuth, ServiceRest, ServiceRealtime, ServiceStorage, ServiceImgproxy, ServiceFunctions,
+	ServicePooler, ServiceAnalytics,
+}
+
+// DefaultServices is what a project has where nobody decides.
+var DefaultServices = []string{
+	ServiceDatabase, ServiceAuth, ServiceRest, ServiceRealtime, ServiceStorage, ServiceImgproxy, ServiceFunctions,
+}
+
+// CheckServices says in plain words what is wrong with a choice of services; nil when it can be had.
+func CheckServices(services []string) error {
+	for i, service := range services {
+		switch {
+		case !slices.Contains(AllServices, service):
+			return &ConflictError{fmt.Sprintf("There is no service %q.", service)}
+		case slices.Contains(services[:i], service):
+			return &ConflictError{fmt.Sprintf("The service %q is named twice.", service)}
+		}
+	}
+	switch {
+	case !slices.Contains(services, ServiceDatabase):
+		return &ConflictError{"A project cannot do without its database."}
+	case slices.Contains(services, ServiceImgproxy) && !slices.Contains(services, ServiceStorage):
+		return &ConflictError{"The service imgproxy is of no use without storage."}
+	}
+	return nil
+}
 
 // ServiceState is one of a project's services as the provisioner last saw it.
 type ServiceState struct {

@@ -207,7 +207,8 @@ func (s *Store) changeSigningKeys(ctx context.Context, actor Actor, ref Ref, wha
 			Action: "signing_keys." + what, OrganizationID: project.OrganizationID, ProjectRef: ref,
 			Details: map[string]any{"id": changed.ID, "algorithm": changed.Algorithm, "status": changed.Status},
 		}
-		return changed, entry, s.reconfigure(ctx, tx, actor, project)
+		_, err = s.takeUp(ctx, tx, actor, project, OperationConfigure)
+		return changed, entry, err
 	})
 }
 
@@ -353,11 +354,9 @@ func (s *Store) replaceJWTSecret(ctx context.Context, tx pgx.Tx, project Project
 	if err != nil {
 		return err
 	}
-	secrets := Secrets{SecretJWT: secret}
-	for name, role := range map[string]string{SecretAnonKey: "anon", SecretServiceKey: "service_role"} {
-		if secrets[name], err = signAPIKey(project.Ref, role, secret, s.now()); err != nil {
-			return err
-		}
+	secrets, err := newAPIKeys(project.Ref, secret, s.now())
+	if err != nil {
+		return err
 	}
 	return s.replaceSecrets(ctx, tx, project, secrets)
 }

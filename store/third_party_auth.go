@@ -74,6 +74,7 @@ func (s *Store) changeThirdParty(ctx context.Context, actor Actor, ref Ref, what
 			Action: "third_party_auth." + what, OrganizationID: project.OrganizationID, ProjectRef: ref,
 			Details: map[string]any{"id": changed.ID, "type": changed.Type},
 		}
-		return changed, entry, s.reconfigure(ctx, tx, actor, project)
+		_, err = s.takeUp(ctx, tx, actor, project, OperationConfigure)
+		return changed, entry, err
 	})
 }

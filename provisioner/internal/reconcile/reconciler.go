@@ -83,7 +83,7 @@ func (r *Reconciler) repeat(ctx context.Context, doing string, interval time.Dur
 func (r *Reconciler) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	return r.Store.BeatTarget(ctx, r.Settings.Target, r.Settings.Owner, r.Settings.Version)
+	return r.Store.BeatTarget(ctx, store.Target{Name: r.Settings.Target, Owner: r.Settings.Owner, Version: r.Settings.Version})
 }
 
 // The gateway repeats a request within seconds. Its answer is kept for a day, which is ample. What people were told is kept

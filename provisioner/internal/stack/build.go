@@ -40,7 +40,7 @@ type Allotment struct {
 // Wanted is the row of the project, and what goes with it.
 type Wanted struct {
 	Project     store.Project
-	RestartedAt int64 // the generation of the last restart
+	RestartedAt map[string]int64 // the generation of each service's last restart, under "" that of all of them
 	Secrets     store.Secrets
 	Allotment   Allotment
 }
@@ -108,7 +108,7 @@ func (b builder) database(limits Limits) Service {
 		Limits:      limits,
 		StopSignal:  "SIGINT", // Postgres' fast shutdown: SIGTERM would wait until every client has gone
 		StopTimeout: time.Minute,
-		MinimumAge:  b.wanted.RestartedAt,
+		MinimumAge:  max(b.wanted.RestartedAt[""], b.wanted.RestartedAt[DatabaseService]),
 	}
 	service.Labels = b.labels(DatabaseService)
 	service.Labels[LabelConfigHash] = b.hash(service.Image, service.Env.List(), service.Mounts, service.Ports,

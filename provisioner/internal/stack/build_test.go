@@ -30,7 +30,7 @@ func wanted() stack.Wanted {
 			Ref: "abcdefghijklmnopqrst", Target: "local", ComputeSize: "ci_small", Services: []string{"db"},
 			Desired: store.DesiredActive, Generation: 7,
 		},
-		RestartedAt: 5,
+		RestartedAt: map[string]int64{"": 5, "db": 4},
 		Secrets: store.Secrets{
 			store.SecretDatabasePassword: password, store.SecretReadOnlyPassword: readOnlyPassword, store.SecretJWT: jwtSecret,
 		},

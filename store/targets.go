@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Target is a deployment target: one container engine, with the provisioner that works for it.
+type Target struct {
+	Name          string
+	Owner         string // the provisioner's process, for people
+	Version       string // of the provisioner
+	EngineVersion string // empty where the engine did not answer
+	CPUs          int
+	MemoryBytes   int64
+	Images        map[string]string // by service: what new projects get, and upgrades lead to
+	HeartbeatAt   time.Time         // set by Postgres
+}
+
+// BeatTarget tells everybody that the target has a provisioner, and what it has and offers. What the engine did not
+// tell this time stays as it was known.
+func (s *Store) BeatTarget(ctx context.Context, target Target) error {
+	_, err := s.pool.Exec(ctx, `
+		insert into platform.targets as t (name, heartbeat_at, owner, version, engine_version, cpus, memory_bytes, images)
+		values ($1, clock_timestamp(), $2, $3, nullif($4, ''), nullif($5, 0), nullif($6, 0), $7)
+		on conflict (name) do update set heartbeat_at = excluded.heartbeat_at, owner = excluded.owner, version = excluded.version,
+			engine_version = coalesce(excluded.engine_version, t.engine_version), cpus = coalesce(excluded.cpus, t.cpus),
+			memory_bytes = coalesce(excluded.memory_bytes, t.memory_bytes), images = excluded.images`,
+		target.Name, target.Owner, target.Version, target.EngineVersion, target.CPUs, target.MemoryBytes, target.images())
+	return wrap("note the target's heartbeat", err)
+}
+
+func (t Target) images() map[string]string {
+	if t.Images == nil {
+		return map[string]string{}
+	}
+	return t.Images
+}
+
+// Targets lists the deployment targets that have ever had a provisioner, by name.
+func (s *Store) Targets(ctx context.Context) ([]Target, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select name, owner, version, coalesce(engine_version, ''), coalesce(cpus, 0), coalesce(memory_bytes, 0), images, heartbeat_at
+		from platform.targets order by name`)
+	targets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Target])
+	return targets, wrap("list the targets", err)
+}
