@@ -62,8 +62,13 @@ logs: ## Follow the platform's logs
 	$(COMPOSE) logs --follow --tail 100
 
 .PHONY: bench
-bench: ## Measure
-	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./...
+bench: ## Measure: parts with their allocations, then whole plugins against one that only answers
+	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./plugins/... ./store/...
+	$(LOCAL) with go run ./kong/bench
+
+.PHONY: soak
+soak: ## Ten minutes of load; fails where memory, goroutines or open files grow
+	$(LOCAL) with go run ./kong/bench -soak 10m
 
 .PHONY: docs
 docs: ## Write the documents that are made from the code
