@@ -52,6 +52,6 @@ create trigger announce_update after update on platform.projects referencing new
 create trigger announce_delete after delete on platform.projects referencing old table as changed
   for each statement execute function platform.announce('project', 'ref');
 
--- What long lists and large platforms need, see store/scale_test.go.
+-- For the lists of members and of projects, in the order that they are shown in.
 create index members_joined on platform.members (organization_id, joined_at, number);
 create index projects_organization_lower on platform.projects (organization_id, lower(name), id);

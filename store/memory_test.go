@@ -142,9 +142,11 @@ func TestEveryNodeHearsOfAChangeWithinASecond(t *testing.T) {
 		"a second factor wanted": {`update platform.organizations set mfa_required = true`, func(k known, _ error) bool { return k.Membership.MFARequired && k.Project.MFARequired }},
 		"a project's status":     {`update platform.projects set status = 'INACTIVE'`, func(k known, _ error) bool { return k.Project.Status == store.StatusInactive }},
 		"a project gone":         {`delete from platform.projects`, notFound},
-		"too much to name": {`insert into platform.profiles (gotrue_id, primary_email, username, created_at, updated_at)
+		"too much to name": {
+			`insert into platform.profiles (gotrue_id, primary_email, username, created_at, updated_at)
 			select gen_random_uuid(), '', 'user-' || n, now(), now() from generate_series(1, 200) n; update platform.profiles set first_name = 'Ada'`,
-			func(k known, _ error) bool { return k.Profile.FirstName != nil }},
+			func(k known, _ error) bool { return k.Profile.FirstName != nil },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,6 @@ const moreServices = `
 type world struct {
 	folder   string
 	database *pgserver.Server
-	upstream *http.Server
 	host     *kongtest.Host
 	session  string
 	ref      store.Ref
@@ -196,7 +195,7 @@ func (w *world) startGateway(ctx context.Context, upstream string) error {
 		return err
 	}
 	config := filepath.Join(w.folder, "kong.yml")
-	if err := os.WriteFile(config, append(platform, moreServices...), 0o600); err != nil {
+	if err := os.WriteFile(config, append(platform, moreServices...), 0o600); err != nil { //nolint:gosec // a folder of its own
 		return err
 	}
 	image, err := kongtest.ReadImage("kong/Dockerfile")
