@@ -26,10 +26,10 @@ test: lint ## Install what is missing, and run every test that can run here, wit
 lint: ## Check the code's form
 	go run $(GOLANGCI_LINT) run ./...
 
-# What `docker compose` runs. DOCKER says how the provisioner reaches Docker: socket, or proxy; MONITORING=1 adds Prometheus and Grafana.
+# What `docker compose` runs. DOCKER says how the provisioner reaches Docker: socket, or proxy.
 DOCKER ?= socket
 COMPOSE = docker compose --env-file compose/.env -f compose/platform.yml -f compose/gateway.yml -f compose/docker-$(DOCKER).yml \
-	$(if $(MONITORING),-f compose/monitoring.yml) $(foreach profile,$(PROFILES),--profile $(profile))
+	$(foreach profile,$(PROFILES),--profile $(profile))
 
 .PHONY: env
 env: ## Make compose/.env with secrets of its own, or complete it (EMAIL=you@domain URL=https://host)
@@ -49,7 +49,7 @@ studio: ## Build the image of Studio in platform mode
 	compose/studio/build.sh
 
 .PHONY: up
-up: env images ## Run the platform in containers (PROFILES=mail MONITORING=1 DOCKER=proxy)
+up: env images ## Run the platform in containers (PROFILES=mail DOCKER=proxy)
 	@docker image inspect plurabase/studio >/dev/null 2>&1 || compose/studio/build.sh
 	$(COMPOSE) up --detach --wait
 

@@ -56,18 +56,15 @@ var installation = []string{
 func combinations(environment []string) []combination {
 	var all []combination
 	for _, docker := range []string{"docker-socket.yml", "docker-proxy.yml"} {
-		for _, extra := range [][]string{nil, {"monitoring.yml"}} {
-			name := fmt.Sprint(docker, extra)
-			all = append(all,
-				combination{"stand-alone " + name, "plurabase", append([]string{"platform.yml", "gateway.yml", docker}, extra...), environment},
-				combination{"beside 2026 " + name, "supabase", append([]string{
-					"testdata/upstream/docker-compose.yml", "testdata/upstream/docker-compose.kong.yml", "platform.yml", docker, "overlay/api-gw.yml",
-				}, extra...), slices.Concat(installation, environment)},
-				combination{"beside older " + name, "supabase", append([]string{
-					"testdata/upstream/docker-compose.older.yml", "platform.yml", docker, "overlay/kong.yml",
-				}, extra...), slices.Concat(installation, environment)},
-			)
-		}
+		all = append(all,
+			combination{"stand-alone " + docker, "plurabase", []string{"platform.yml", "gateway.yml", docker}, environment},
+			combination{"beside 2026 " + docker, "supabase", []string{
+				"testdata/upstream/docker-compose.yml", "testdata/upstream/docker-compose.kong.yml", "platform.yml", docker, "overlay/api-gw.yml",
+			}, slices.Concat(installation, environment)},
+			combination{"beside older " + docker, "supabase", []string{
+				"testdata/upstream/docker-compose.older.yml", "platform.yml", docker, "overlay/kong.yml",
+			}, slices.Concat(installation, environment)},
+		)
 	}
 	return all
 }
@@ -105,8 +102,8 @@ func TestEveryCombinationIsValid(t *testing.T) {
 
 // ours are the services that this repository runs.
 var ours = []string{
-	"platform-db", "platform-prepare", "platform-auth", "platform-first-start", "platform-meta", "provisioner", "platform-mail", "platform-adopt",
-	"platform-docker", "platform-prometheus", "platform-grafana",
+	"platform-db", "platform-prepare", "platform-auth", "platform-first-start", "platform-meta", "provisioner", "platform-mail",
+	"platform-docker",
 }
 
 func TestDockersSocketIsTheProvisionersOrTheProxysAlone(t *testing.T) {

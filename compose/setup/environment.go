@@ -62,8 +62,6 @@ var variables = []variable{
 	{"PLURABASE_DB_ADMIN_PASSWORD", "Of the platform's own database: the superuser's, the platform's and GoTrue's.", randomHex, nil},
 	{"PLURABASE_DB_PASSWORD", "", randomHex, nil},
 	{"PLURABASE_AUTH_DB_PASSWORD", "", randomHex, nil},
-	{"PLURABASE_METRICS_TOKEN", "Whom the plugins and the provisioner show their metrics to.", randomHex, nil},
-	{"PLURABASE_GRAFANA_PASSWORD", "Of Grafana's user admin, with monitoring.yml.", randomHex, nil},
 	{"PLURABASE_DISABLE_SIGNUP", "Follows from PLURABASE_SIGNUP: GoTrue's own sign-up. Not to be edited.", nil, disableSignup},
 	{"PLURABASE_MAILER_AUTOCONFIRM", "Follows from PLURABASE_SMTP_HOST: without mail nobody can confirm an address. Not to be edited.", nil, autoconfirm},
 }

@@ -26,7 +26,7 @@ func TestTheFirstEnvHasStrongSecretsOfItsOwn(t *testing.T) {
 	others, _ := read(second)
 	for _, name := range []string{
 		"PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PG_META_CRYPTO_KEY", "PLURABASE_ADMIN_PASSWORD",
-		"PLURABASE_DB_ADMIN_PASSWORD", "PLURABASE_DB_PASSWORD", "PLURABASE_AUTH_DB_PASSWORD", "PLURABASE_GRAFANA_PASSWORD",
+		"PLURABASE_DB_ADMIN_PASSWORD", "PLURABASE_DB_PASSWORD", "PLURABASE_AUTH_DB_PASSWORD",
 	} {
 		require.GreaterOrEqual(t, len(values[name]), 44, name)
 		require.NotEqual(t, values[name], others[name], name)
