@@ -39,6 +39,10 @@ func (a Address) CreateLoginRole(ctx context.Context, now time.Time, of string) 
 				set local log_statement = none;
 				create role %s login noinherit password '%s' valid until '%s' in role %s`,
 				role.Name, role.Password, now.UTC().Add(loginRoleTTL).Format(time.RFC3339), of))
+			if err != nil || of != RoleReadOnly {
+				return err
+			}
+			_, err = tx.Exec(ctx, fmt.Sprintf(`alter role %s set default_transaction_read_only = on`, role.Name))
 			return err
 		})
 	})

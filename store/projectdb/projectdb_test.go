@@ -204,6 +204,11 @@ func TestALoginRoleTakesTheOwnersRoleAndIsDropped(t *testing.T) {
 	login.Role, login.Password = role.Name, role.Password
 	require.JSONEq(t, `[{"current_user":"postgres"}]`, query(t, login, `set session role postgres; select current_user`))
 
+	reader, err := admin.CreateLoginRole(t.Context(), time.Now(), projectdb.RoleReadOnly)
+	require.NoError(t, err)
+	login.Role, login.Password = reader.Name, reader.Password
+	require.JSONEq(t, `[{"default_transaction_read_only":"on"}]`, query(t, login, `show default_transaction_read_only`))
+
 	stale, err := admin.CreateLoginRole(t.Context(), time.Now().Add(-time.Hour), projectdb.RoleReadOnly)
 	require.NoError(t, err)
 	login.Role, login.Password = stale.Name, stale.Password

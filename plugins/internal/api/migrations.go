@@ -111,8 +111,17 @@ func (a *API) v1GetMigration(ctx context.Context, c *call, in *migrationPath) (V
 	}, databaseProblem(err)
 }
 
-func (a *API) v1ApplyMigration(ctx context.Context, c *call, in *createMigrationInput) error {
+// changedDatabase is where the migration is made, once it is noted who makes it.
+func (a *API) changedDatabase(ctx context.Context, c *call, what string) (projectdb.Address, error) {
 	database, err := a.projectDatabase(ctx, c.project.Project, projectdb.RoleOwner)
+	if err != nil {
+		return projectdb.Address{}, err
+	}
+	return database, a.store.Note(ctx, c.actor, c.databaseChange(what))
+}
+
+func (a *API) v1ApplyMigration(ctx context.Context, c *call, in *createMigrationInput) error {
+	database, err := a.changedDatabase(ctx, c, "apply_migration")
 	if err != nil {
 		return err
 	}
@@ -120,7 +129,7 @@ func (a *API) v1ApplyMigration(ctx context.Context, c *call, in *createMigration
 }
 
 func (a *API) v1NoteMigration(ctx context.Context, c *call, in *createMigrationInput) error {
-	database, err := a.projectDatabase(ctx, c.project.Project, projectdb.RoleOwner)
+	database, err := a.changedDatabase(ctx, c, "note_migration")
 	if err != nil {
 		return err
 	}
@@ -139,7 +148,7 @@ func newMigrationOf(c *call, in *createMigrationInput) projectdb.NewMigration {
 }
 
 func (a *API) v1PatchMigration(ctx context.Context, c *call, in *patchMigrationInput) error {
-	database, err := a.projectDatabase(ctx, c.project.Project, projectdb.RoleOwner)
+	database, err := a.changedDatabase(ctx, c, "change_migration")
 	if err != nil {
 		return err
 	}
@@ -147,7 +156,7 @@ func (a *API) v1PatchMigration(ctx context.Context, c *call, in *patchMigrationI
 }
 
 func (a *API) v1RollBack(ctx context.Context, c *call, in *rollBackInput) error {
-	database, err := a.projectDatabase(ctx, c.project.Project, projectdb.RoleOwner)
+	database, err := a.changedDatabase(ctx, c, "roll_back")
 	if err != nil {
 		return err
 	}

@@ -103,8 +103,7 @@ func (a *API) registerProjectDatabase() {
 
 // projectDatabase says where a project's database is, for one of its roles. While none runs, it is a problem.
 func (a *API) projectDatabase(ctx context.Context, project store.Project, role string) (projectdb.Address, error) {
-	running := project.Status == store.StatusActiveHealthy || project.Status == store.StatusActiveUnhealthy
-	if !running || project.DBHost == nil || project.DBPort == nil {
+	if !project.Running() || project.DBHost == nil || project.DBPort == nil {
 		return projectdb.Address{}, problem.New(http.StatusConflict,
 			fmt.Sprintf("The project's database is not running: the project is %s.", project.Status))
 	}
@@ -117,6 +116,11 @@ func (a *API) projectDatabase(ctx context.Context, project store.Project, role s
 		return projectdb.Address{}, err
 	}
 	return projectdb.Address{Host: *project.DBHost, Port: uint16(*project.DBPort), Role: role, Password: secrets[name]}, nil //nolint:gosec // a port, as the schema has it
+}
+
+// databaseChange is what the audit log says of a change in the project's own database. SQL itself may hold secrets.
+func (c *call) databaseChange(what string) store.AuditEntry {
+	return store.AuditEntry{Action: "database." + what, OrganizationID: c.project.OrganizationID, ProjectRef: c.project.Ref}
 }
 
 // databaseProblem tells the user what is wrong with their SQL, as upstream words it, and what else they can do something
@@ -147,7 +151,7 @@ func (a *API) v1RunQuery(ctx context.Context, c *call, in *runQueryInput) (json.
 	if err != nil {
 		return nil, err
 	}
-	if err := a.store.Once(ctx, c.actor); err != nil {
+	if err := a.store.Once(ctx, c.actor, c.databaseChange("sql")); err != nil {
 		return nil, err
 	}
 	rows, err := database.Query(ctx, in.Body.Query, in.Body.Parameters)
@@ -195,6 +199,9 @@ func (a *API) v1CreateLoginRole(ctx context.Context, c *call, in *createLoginRol
 	if err != nil {
 		return V1CreateRoleResponse{}, err
 	}
+	if err := a.store.Note(ctx, c.actor, c.databaseChange("create_login_role")); err != nil {
+		return V1CreateRoleResponse{}, err
+	}
 	role, err := database.CreateLoginRole(ctx, a.now(), of)
 	if err != nil {
 		return V1CreateRoleResponse{}, databaseProblem(err)
@@ -205,6 +212,9 @@ func (a *API) v1CreateLoginRole(ctx context.Context, c *call, in *createLoginRol
 func (a *API) v1DropLoginRoles(ctx context.Context, c *call, _ *refPath) (V1MessageResponse, error) {
 	database, err := a.projectDatabase(ctx, c.project.Project, projectdb.RoleAdmin)
 	if err != nil {
+		return V1MessageResponse{}, err
+	}
+	if err := a.store.Note(ctx, c.actor, c.databaseChange("drop_login_roles")); err != nil {
 		return V1MessageResponse{}, err
 	}
 	if err := database.DropLoginRoles(ctx); err != nil {

@@ -53,8 +53,6 @@ func TestAProjectsDatabaseByTheManagementAPI(t *testing.T) {
 	require.Equal(t, "postgres", context.Databases[0].Name)
 	require.Contains(t, context.Databases[0].Schemas, V1SchemaName{"public"})
 
-	status, refusal = query(owner, `{"query":"create role supabase_admin superuser login"}`)
-	require.Equal(t, http.StatusCreated, status, refusal)
 	w.migrationsByTheAPI(base, owner, reader)
 	w.loginRoleByTheAPI(base, owner, reader)
 }
@@ -92,6 +90,10 @@ func (w *world) loginRoleByTheAPI(base, owner, reader string) {
 	require.Equal(t, http.StatusForbidden, w.raw(reader, http.MethodPost, base+"/cli/login-role", `{"read_only":false}`).Code)
 	w.succeed(reader, http.MethodPost, base+"/cli/login-role", `{"read_only":true}`)
 	require.JSONEq(t, `{"message":"ok"}`, w.succeed(owner, http.MethodDelete, base+"/cli/login-role", "").Body.String())
+	var noted []string
+	require.NoError(t, w.connection.QueryRow(t.Context(), `
+		select array_agg(distinct action order by action) from platform.audit_log where action like 'database.%'`).Scan(&noted))
+	require.Subset(t, noted, []string{"database.apply_migration", "database.create_login_role", "database.drop_login_roles", "database.sql"})
 }
 
 func TestADatabaseThatDoesNotRunIsNotAsked(t *testing.T) {
