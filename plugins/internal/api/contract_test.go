@@ -45,8 +45,9 @@ func TestContract(t *testing.T) {
 		}
 		complaints = append(complaints, w.askWrongly(r, p)...)
 		complaints = slices.DeleteFunc(complaints, func(c string) bool { return c == "" })
-		if len(complaints) > 0 && notHeldYet[r.method+" "+r.path] {
-			t.Logf("known: %s %s: %s", r.method, r.path, strings.Join(complaints, "; "))
+		if exception, known := exceptions[r.method+" "+r.path]; known && present {
+			require.Len(t, complaints, 1, "%s %s: it is no exception any more", r.method, r.path)
+			require.Contains(t, complaints[0], exception)
 			wrong++
 			continue
 		}
@@ -59,7 +60,7 @@ func TestContract(t *testing.T) {
 		return
 	}
 	missing := contract.missing(append(w.Routes(), pgmeta.Routes()...))
-	t.Logf("%d calls of Studio's that no route answers yet: %s", len(missing), strings.Join(missing, ", "))
+	require.Len(t, missing, unanswered, "Studio's calls that no route answers: lower the number when there are fewer")
 	for _, line := range pgmeta.Routes() {
 		columns := strings.Split(line, "\t")
 		if one, listed := contract[contractKey(columns[0], columns[1])]; listed && one.studio {
@@ -71,19 +72,16 @@ func TestContract(t *testing.T) {
 		total, contract.studioCalls(), kinds[Real], kinds[Proxied], kinds[Empty], kinds[Unavailable], wrong)
 }
 
-// notHeldYet are routes whose answers do not stand up to the contract here: most have tests of their own and lack an
-// example, `databases` and `settings` say of a self-hosted project what the contract has no words for. They count as
-// wrong in the closing line.
-var notHeldYet = map[string]bool{
-	"GET /platform/projects/{ref}/databases": true, "GET /platform/projects/{ref}/settings": true,
-	"POST /v1/projects/{ref}/secrets": true, "DELETE /v1/projects/{ref}/secrets": true,
-	"POST /v1/projects/{ref}/database/migrations": true, "PUT /v1/projects/{ref}/database/migrations": true,
-	"DELETE /v1/projects/{ref}/database/migrations": true, "GET /v1/projects/{ref}/database/migrations/{version}": true,
-	"PATCH /v1/projects/{ref}/database/migrations/{version}": true,
-	"POST /v1/projects/{ref}/database/query":                 true, "POST /v1/projects/{ref}/database/query/read-only": true,
-	"POST /v1/projects/{ref}/cli/login-role": true, "DELETE /v1/projects/{ref}/cli/login-role": true,
-	"GET /v1/projects/{ref}/types/typescript": true,
+// exceptions are what the contract has against answers that are right as they are. They count as wrong in the closing line.
+var exceptions = map[string]string{
+	// The contract knows the hosted clouds alone; Studio shows another name as it is.
+	"GET /platform/projects/{ref}/databases": "'/0/cloud_provider': value must be one of",
+	// Studio uploads to a storage endpoint by https whatever the project's protocol is, so that over http there is none.
+	"GET /platform/projects/{ref}/settings": "missing property 'storage_endpoint'",
 }
+
+// unanswered is how many of Studio's calls no route answers yet. It may only fall.
+const unanswered = 88
 
 // missing lists Studio's calls that are not among the lines of `-routes`.
 func (c contract) missing(lines []string) []string {

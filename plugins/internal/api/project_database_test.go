@@ -28,6 +28,7 @@ func (w *world) realDatabase() {
 		create role supabase_read_only_user login bypassrls;
 		grant pg_read_all_data to supabase_read_only_user;
 		alter role supabase_read_only_user set default_transaction_read_only = on;
+		create role supabase_admin superuser login;
 		create role anon nologin;
 		create role authenticated nologin;
 		create role service_role nologin bypassrls;`)
