@@ -20,6 +20,12 @@ var ErrUnavailable = errors.New("postgres-meta unavailable")
 // maxGenerated is more than the types of any database that people work with, in bytes.
 const maxGenerated = 16 << 20
 
+// client follows no redirect and uses no proxy: what it sends opens a project's database.
+var client = &http.Client{
+	Transport:     &http.Transport{},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
 // Client asks postgres-meta for what the platform API answers itself.
 type Client struct {
 	// URL is postgres-meta's address, without a path.
@@ -43,14 +49,17 @@ func (c *Client) TypeScript(ctx context.Context, database projectdb.Address, sch
 		return "", err
 	}
 	request.Header.Set("X-Connection-Encrypted", connection)
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxGenerated))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxGenerated+1))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if len(body) > maxGenerated {
+		return "", fmt.Errorf("%w: its answer is too large", ErrUnavailable)
 	}
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%w: it answered %d", ErrUnavailable, response.StatusCode)
