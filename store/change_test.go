@@ -94,7 +94,6 @@ func TestAPasswordAndAJWTSecretAreReplaced(t *testing.T) {
 	require.NotEqual(t, after[store.SecretJWT], rotated[store.SecretJWT])
 	require.NotEqual(t, after[store.SecretAnonKey], keys.AnonKey)
 	require.Equal(t, store.APIKeys{AnonKey: rotated[store.SecretAnonKey], ServiceKey: rotated[store.SecretServiceKey]}, keys)
-	require.Equal(t, after[store.SecretRoot], rotated[store.SecretRoot], "what is derived from it stays")
 	again, err := l.store.RotateJWTSecret(t.Context(), actor(l.profile, "change 2"), ref, "")
 	require.NoError(t, err)
 	require.Equal(t, keys, again, "the same request")
@@ -196,9 +195,7 @@ func TestServicesAreNotedAsTheyWereSeen(t *testing.T) {
 	seen := services()
 	require.Len(t, seen, 2)
 	require.Equal(t, sick, *seen[0].Message)
-	settled, err := l.store.SettledProjects(t.Context(), "local")
-	require.NoError(t, err)
-	require.Equal(t, []string{"db"}, settled[0].Healthy)
+	require.True(t, seen[1].Healthy)
 
 	require.NoError(t, l.claim(ref).Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy, Services: two[1:]}))
 	require.Len(t, services(), 1)

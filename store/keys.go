@@ -20,15 +20,11 @@ func (s *Store) newSecrets(ref Ref, databasePassword string) (Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := newHex(s.random, 32)
-	if err != nil {
-		return nil, err
-	}
 	secrets, err := newAPIKeys(ref, jwtSecret, s.now())
 	if err != nil {
 		return nil, err
 	}
-	secrets[SecretDatabasePassword], secrets[SecretReadOnlyPassword], secrets[SecretRoot] = databasePassword, readOnly, root
+	secrets[SecretDatabasePassword], secrets[SecretReadOnlyPassword] = databasePassword, readOnly
 	return secrets, nil
 }
 

@@ -123,23 +123,11 @@ func (c *Claim) readRestarts(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// Secrets opens the project's secrets, with what its services sign and verify tokens with. A project that was made before
-// there was a root secret gets it now.
+// Secrets opens the project's secrets, with what its services sign and verify tokens with.
 func (c *Claim) Secrets(ctx context.Context) (Secrets, error) {
 	secrets, err := c.store.ProjectSecrets(ctx, c.Project.ID, c.Project.Ref)
 	if err != nil {
 		return nil, err
-	}
-	if secrets[SecretRoot] == "" {
-		if secrets[SecretRoot], err = newHex(c.store.random, 32); err != nil {
-			return nil, err
-		}
-		err = c.write(ctx, "make the root secret", func(tx pgx.Tx) error {
-			return c.store.replaceSecrets(ctx, tx, c.Project, Secrets{SecretRoot: secrets[SecretRoot]})
-		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	return secrets, wrap("read the project's signing keys", c.store.addSigningKeys(ctx, c.Project.ID, c.Project.Ref, secrets))
 }
@@ -430,19 +418,15 @@ func errorText(err error) *string {
 
 // Settled is a project that nobody asks anything of, as the provisioner compares it with what runs.
 type Settled struct {
-	Ref      Ref
-	Status   Status
-	Services []string // that it should have
-	Healthy  []string // those that were healthy when they were last noted
+	Ref    Ref
+	Status Status
 }
 
 // SettledProjects lists the target's projects that should run or rest as they are: nothing newer is wanted of them,
 // nobody holds them, and no failed repair is waiting for its next try.
 func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select ref, status, services, array(
-			select service from platform.project_services s where s.project_id = p.id and s.healthy)
-		from platform.projects p
+		select ref, status from platform.projects
 		where target = $1 and observed_generation = generation
 			and status in ('ACTIVE_HEALTHY', 'ACTIVE_UNHEALTHY', 'INACTIVE')
 			and (lease_expires_at is null or lease_expires_at <= clock_timestamp())

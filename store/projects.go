@@ -76,6 +76,11 @@ type Project struct {
 	UpdatedAt          time.Time
 }
 
+// Running tells whether the project's services can be asked.
+func (p Project) Running() bool {
+	return p.Status == StatusActiveHealthy || p.Status == StatusActiveUnhealthy
+}
+
 // The names of a project's secrets, as platform.project_secrets has them.
 const (
 	SecretDatabasePassword = "db_password"           // of the roles `postgres` and `supabase_admin`
@@ -83,7 +88,6 @@ const (
 	SecretJWT              = "jwt_secret"
 	SecretAnonKey          = "anon_key"    // a JWT with role anon, signed with the JWT secret
 	SecretServiceKey       = "service_key" // a JWT with role service_role, signed with the JWT secret
-	SecretRoot             = "root"        // what the services' own secrets are derived from; it never changes
 
 	// What is not kept but made of the signing keys (verification.go), absent where the JWT secret alone signs.
 	SecretJWTKeys = "jwt_keys" // JSON array of private JWKs, one of them for signing: GoTrue's GOTRUE_JWT_KEYS

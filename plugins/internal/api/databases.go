@@ -7,7 +7,6 @@ import (
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
-	"github.com/plurabase/plurabase/store"
 )
 
 // DatabaseDetail is one database server of a project: the primary, whose identifier is the ref.
@@ -69,9 +68,4 @@ func (a *API) listDatabases(ctx context.Context, c *call, _ *refPath) ([]Databas
 
 func (a *API) listDatabaseStatuses(_ context.Context, c *call, _ *refPath) ([]DatabaseStatus, error) {
 	return []DatabaseStatus{{Identifier: string(c.project.Ref), Status: databaseStatus(c.project.Status)}}, nil
-}
-
-// isRunning tells whether a project's services can be asked.
-func isRunning(p store.Project) bool {
-	return p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy
 }

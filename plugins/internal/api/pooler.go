@@ -10,6 +10,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 // poolerService is what a project with a connection pooler has.
@@ -163,7 +164,7 @@ func (a *API) poolerAddress(ctx context.Context, p store.ProjectAccess) (Databas
 	address := a.databaseAddress(details)
 	if hasPooler(p) && details.PoolerPort != nil {
 		address.DBPort = *details.PoolerPort
-		address.DBUser = databaseUser + "." + string(p.Ref) // Supavisor finds the tenant by it
+		address.DBUser = projectdb.RoleOwner + "." + string(p.Ref) // Supavisor finds the tenant by it
 	}
 	return address, err
 }
@@ -189,7 +190,7 @@ func (a *API) updatePgbouncerConfig(ctx context.Context, c *call, in *updatePgbo
 func (a *API) getPgbouncerStatus(ctx context.Context, c *call, _ *refPath) (PgbouncerStatusResponse, error) {
 	services, err := a.store.ProjectServices(ctx, c.project.ID)
 	active := slices.ContainsFunc(services, func(s store.ServiceState) bool { return s.Service == poolerService && s.Healthy })
-	return PgbouncerStatusResponse{Active: active && isRunning(c.project.Project)}, err
+	return PgbouncerStatusResponse{Active: active && c.project.Running()}, err
 }
 
 func (a *API) listPoolers(ctx context.Context, c *call, _ *refPath) ([]SupavisorConfig, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 // ProjectSettingsResponse is where a project's parts are reached, and its legacy keys.
@@ -175,18 +176,12 @@ func (a *API) appConfig(ref store.Ref) ProjectAppConfig {
 }
 
 func (a *API) databaseAddress(details store.ProjectDetails) DatabaseAddress {
-	address := DatabaseAddress{DBHost: a.settings.DatabaseHost, DBName: databaseName, DBUser: databaseUser}
+	address := DatabaseAddress{DBHost: a.settings.DatabaseHost, DBName: projectdb.Database, DBUser: projectdb.RoleOwner}
 	if details.DatabasePort != nil {
 		address.DBPort = *details.DatabasePort
 	}
 	return address
 }
-
-// Every project's database is called the same, and has the same first role.
-const (
-	databaseName = "postgres"
-	databaseUser = "postgres"
-)
 
 // addKeys adds the secrets that the caller may read.
 func (a *API) addKeys(ctx context.Context, c *call, settings *ProjectSettingsResponse) error {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,14 +28,11 @@ func (a *API) ask(ctx context.Context, c *call, name string, r services.Request)
 
 // askJSON asks one of the project's own services and decodes its answer.
 func (a *API) askJSON(ctx context.Context, c *call, name string, r services.Request, into any) error {
-	answer, err := a.ask(ctx, c, name, r)
+	service, err := a.projectService(ctx, c.project.Project, name)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(answer.Body, into); err != nil {
-		return a.serviceProblem(ctx, c, &services.UnavailableError{Service: name})
-	}
-	return nil
+	return a.serviceProblem(ctx, c, a.services.DoJSON(ctx, service, r, into))
 }
 
 func (a *API) projectService(ctx context.Context, p store.Project, name string) (services.Service, error) {
@@ -44,7 +40,7 @@ func (a *API) projectService(ctx context.Context, p store.Project, name string) 
 	if !slices.Contains(p.Services, name) {
 		return services.Service{}, problem.New(http.StatusConflict, fmt.Sprintf("This project runs without %s.", title))
 	}
-	if !isRunning(p) {
+	if !p.Running() {
 		return services.Service{}, problem.New(http.StatusConflict, fmt.Sprintf("%s is not running: the project is %s.", capital(title), p.Status))
 	}
 	states, err := a.store.ProjectServices(ctx, p.ID)

@@ -227,8 +227,7 @@ func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailR
 
 // connectionToken returns what Studio is to send back with its queries, nil while there is no database to query.
 func (a *API) connectionToken(p store.ProjectAccess) (*string, error) {
-	running := p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy
-	if !running || p.DBHost == nil || !access.AllowsInProject(p, access.TenantSQLQuery, "*") {
+	if !p.Running() || p.DBHost == nil || !access.AllowsInProject(p, access.TenantSQLQuery, "*") {
 		return nil, nil
 	}
 	token, err := a.tokens.Seal(p.Ref, pgmeta.ModeOf(p))

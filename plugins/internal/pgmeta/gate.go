@@ -148,8 +148,7 @@ var roles = map[Mode]struct{ name, secret string }{
 }
 
 func (g *Gate) connection(ctx context.Context, project store.Project, mode Mode) (string, error) {
-	running := project.Status == store.StatusActiveHealthy || project.Status == store.StatusActiveUnhealthy
-	if !running || project.DBHost == nil || project.DBPort == nil {
+	if !project.Running() || project.DBHost == nil || project.DBPort == nil {
 		return "", problem.New(http.StatusConflict, fmt.Sprintf("The project's database is not running: the project is %s.", project.Status))
 	}
 	role := roles[mode]
