@@ -144,6 +144,8 @@ var told = map[OperationKind]struct{ done, failed string }{
 	OperationRestore:   {"%s is running again", "%s could not be started"},
 	OperationRestart:   {"", "%s could not be restarted"},
 	OperationConfigure: {"", "%s could not take up its changed settings"},
+	OperationResize:    {"%s has its new size", "%s could not be given its new size"},
+	OperationUpgrade:   {"%s is upgraded", "%s could not be upgraded"},
 	OperationDelete:    {"%s is deleted", "%s could not be deleted"},
 }
 

@@ -40,6 +40,25 @@ func TestMembersHearHowAnOperationEnded(t *testing.T) {
 	require.Len(t, l.told(store.NotificationFilter{}), 2, "a restart that went well is no news")
 }
 
+func TestEveryKindOfOperationIsToldInWordsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	ref := l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	for kind, want := range map[store.OperationKind]string{
+		store.OperationPause: "shop could not be paused", store.OperationRestore: "shop could not be started",
+		store.OperationRestart: "shop could not be restarted", store.OperationConfigure: "shop could not take up its changed settings",
+		store.OperationResize: "shop could not be given its new size", store.OperationUpgrade: "shop could not be upgraded",
+		store.OperationDelete: "shop could not be deleted",
+	} {
+		l.execute(`insert into platform.operations (project_id, project_ref, kind, generation, request_id, created_at)
+			select id, ref, $2, generation + 1, '', now() from platform.projects where ref = $1`, ref, kind)
+		l.execute(`update platform.projects set generation = generation + 1, status = 'ACTIVE_HEALTHY' where ref = $1`, ref)
+		require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveUnhealthy, Failure: errors.New("no disk")}))
+		require.Contains(t, l.told(store.NotificationFilter{}), "Critical: "+want+" (no disk)")
+	}
+}
+
 func TestADeleteThatIsTriedForEverIsToldOnceAndAtItsEnd(t *testing.T) {
 	t.Parallel()
 	l := setupLeases(t)

@@ -47,7 +47,7 @@ var variables = []variable{
 	{"PLURABASE_ADMIN_EMAIL", "The first administrator. Empty: whoever signs up first makes the first organization.", email, nil},
 	{"PLURABASE_ADMIN_PASSWORD", "Their first password; change it after the first sign-in, and empty this.", adminPassword, nil},
 	{"PLURABASE_ORGANIZATION", "The organization that the first administrator gets.", fixed("Main"), nil},
-	{"PLURABASE_SIGNUP", "Who may sign up: open, closed, or e-mail domains separated by commas.", signUp, nil},
+	{"PLURABASE_SIGNUP", "Who may sign up without an invitation: everybody (open), nobody (closed), or e-mail domains separated by commas.", signUp, nil},
 	{"PLURABASE_SMTP_HOST", "The mail server, for invitations and GoTrue's mails; platform-mail with the profile `mail`.", fixed(""), nil},
 	{"PLURABASE_SMTP_PORT", "", fixed("587"), nil},
 	{"PLURABASE_SMTP_USER", "", fixed(""), nil},
@@ -62,7 +62,6 @@ var variables = []variable{
 	{"PLURABASE_DB_ADMIN_PASSWORD", "Of the platform's own database: the superuser's, the platform's and GoTrue's.", randomHex, nil},
 	{"PLURABASE_DB_PASSWORD", "", randomHex, nil},
 	{"PLURABASE_AUTH_DB_PASSWORD", "", randomHex, nil},
-	{"PLURABASE_DISABLE_SIGNUP", "Follows from PLURABASE_SIGNUP: GoTrue's own sign-up. Not to be edited.", nil, disableSignup},
 	{"PLURABASE_MAILER_AUTOCONFIRM", "Follows from PLURABASE_SMTP_HOST: without mail nobody can confirm an address. Not to be edited.", nil, autoconfirm},
 }
 
@@ -157,10 +156,6 @@ func randomHex(wanted) (string, error) { return hex.EncodeToString(randomBytes()
 
 func randomBase64(wanted) (string, error) {
 	return base64.StdEncoding.EncodeToString(randomBytes()), nil
-}
-
-func disableSignup(values map[string]string) (string, error) {
-	return strconv.FormatBool(values["PLURABASE_SIGNUP"] == "closed"), nil
 }
 
 // autoconfirm refuses a rule about addresses that nobody checks: anybody could claim one at the right domain.

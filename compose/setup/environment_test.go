@@ -51,14 +51,14 @@ func TestWhatIsThereIsKept(t *testing.T) {
 
 func TestWhatFollowsFromTheRestFollowsIt(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct{ text, disabled, autoconfirm, problem string }{
-		"closed":             {"PLURABASE_SIGNUP=closed\n", "true", "true", ""},
-		"open":               {"PLURABASE_SIGNUP=open\n", "false", "true", ""},
-		"open, with mail":    {"PLURABASE_SIGNUP=open\nPLURABASE_SMTP_HOST=mail\n", "false", "false", ""},
-		"domains, with mail": {"PLURABASE_SIGNUP=a.test,b.test\nPLURABASE_SMTP_HOST=mail\n", "false", "false", ""},
-		"domains, no mail":   {"PLURABASE_SIGNUP=a.test\n", "", "", "set PLURABASE_SMTP_HOST"},
-		"edited against it":  {"PLURABASE_SIGNUP=closed\nPLURABASE_DISABLE_SIGNUP=false\n", "true", "true", ""},
-		"no such address":    {"PLURABASE_ADMIN_EMAIL=\n", "true", "true", ""},
+	tests := map[string]struct{ text, autoconfirm, problem string }{
+		"closed":             {"PLURABASE_SIGNUP=closed\n", "true", ""},
+		"open":               {"PLURABASE_SIGNUP=open\n", "true", ""},
+		"open, with mail":    {"PLURABASE_SIGNUP=open\nPLURABASE_SMTP_HOST=mail\n", "false", ""},
+		"domains, with mail": {"PLURABASE_SIGNUP=a.test,b.test\nPLURABASE_SMTP_HOST=mail\n", "false", ""},
+		"domains, no mail":   {"PLURABASE_SIGNUP=a.test\n", "", "set PLURABASE_SMTP_HOST"},
+		"edited against it":  {"PLURABASE_SIGNUP=closed\nPLURABASE_MAILER_AUTOCONFIRM=false\n", "true", ""},
+		"no such address":    {"PLURABASE_ADMIN_EMAIL=\n", "true", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -70,9 +70,8 @@ func TestWhatFollowsFromTheRestFollowsIt(t *testing.T) {
 			}
 			require.NoError(t, err)
 			values, _ := read(text)
-			require.Equal(t, test.disabled, values["PLURABASE_DISABLE_SIGNUP"])
 			require.Equal(t, test.autoconfirm, values["PLURABASE_MAILER_AUTOCONFIRM"])
-			require.Equal(t, 1, strings.Count(text, "PLURABASE_DISABLE_SIGNUP="))
+			require.Equal(t, 1, strings.Count(text, "PLURABASE_MAILER_AUTOCONFIRM="))
 		})
 	}
 }

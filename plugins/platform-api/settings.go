@@ -24,9 +24,10 @@ type settings struct {
 	PgMetaURL       string `env:"PLURABASE_PG_META_URL"`
 	PgMetaCryptoKey string `env:"PG_META_CRYPTO_KEY"`
 	Target          string `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
-	// SignUps says who may make an account in Studio: `open` (everybody), `closed` (nobody), or the domains that their
-	// e-mail address may be at, separated by commas. GoTrue's own /auth/v1/signup does not know of it: where that is reached
-	// from outside, close it as well (GOTRUE_DISABLE_SIGNUP, or a hook before a user is created).
+	// SignUps says who may make an account in Studio without an invitation: `open` (everybody), `closed` (nobody), or the
+	// domains that their e-mail address may be at, separated by commas. GoTrue's own /auth/v1/signup does not know of it, and
+	// must not be reached from outside (kong.standalone.yml and kong.beside.yml close it); GOTRUE_DISABLE_SIGNUP would keep out
+	// the invited too.
 	SignUps api.SignUps `env:"PLURABASE_SIGNUP" envDefault:"open"`
 }
 

@@ -1,12 +1,19 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/plurabase/plurabase/plugins/internal/mail"
+	"github.com/plurabase/plurabase/plugins/internal/mail/mailtest"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/storetest"
 )
 
 // The faults of a predecessor that must not come back, each in a test of its own.
@@ -55,6 +62,20 @@ func TestAnAccessTokenIsItsOwnersAndNotStoredInClear(t *testing.T) {
 	require.Zero(t, kept)
 }
 
+// An invitation sent nothing.
+func TestAnInvitationReachesTheInvited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	server := mailtest.New(t)
+	var err error
+	w.mail, err = mail.New(server.Settings)
+	require.NoError(t, err)
+	w.succeed(w.as(store.RoleOwner), http.MethodPost, p.invitations(), inviteOutsider)
+	require.Len(t, server.Mails(), 1)
+	require.Contains(t, server.Mails()[0], "/join?slug=3D"+p.slug)
+}
+
 // A canned invitation came with every organization, and the audit log showed everybody's rows.
 func TestANewOrganizationInvitesNobodyAndAuditsAreOnesOwn(t *testing.T) {
 	t.Parallel()
@@ -73,4 +94,91 @@ func TestTwoPeopleWithTheSameLocalPartBothGetIn(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, address, profile["primary_email"])
 	}
+}
+
+// A token without a UUID for a `sub` was answered 500.
+func TestATokenWithoutAUserIsRefusedAndBreaksNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, subject := range []any{nil, "", "1", "ada", "'; drop table platform.profiles; --", 7, strings.Repeat("1", 36)} {
+		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+			"sub": subject, "email": "ada@example.com", "aud": "authenticated", "role": "authenticated", "exp": storetest.Now.Unix() + 60,
+		}).SignedString([]byte(jwtSecret))
+		require.NoError(t, err)
+		status, refusal := b.send("Bearer "+signed, http.MethodGet, "/platform/profile", "")
+		require.Equal(t, http.StatusUnauthorized, status, "%v", subject)
+		require.Equal(t, "unauthorized", refusal["code"])
+	}
+	require.Empty(t, b.logged.String())
+}
+
+// Three error shapes, and SQL text and SQLSTATE leaked to the client in 500s.
+func TestEveryErrorHasOneShapeAndNoSQL(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, owner := w.place(), w.as(store.RoleOwner)
+	shape := func(want int, recorder *httptest.ResponseRecorder) string {
+		t.Helper()
+		require.Equal(t, want, recorder.Code, recorder.Body)
+		require.Equal(t, "application/json", recorder.Header().Get("Content-Type"))
+		var told map[string]string
+		require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &told), recorder.Body)
+		require.Len(t, told, 2)
+		require.NotEmpty(t, told["message"])
+		require.NotEmpty(t, told["code"])
+		return told["message"]
+	}
+	shape(http.StatusUnauthorized, w.raw("", http.MethodGet, "/platform/profile", ""))
+	shape(http.StatusForbidden, w.raw(w.as(store.RoleReadOnly), http.MethodDelete, "/platform/projects/"+p.ref, ""))
+	shape(http.StatusNotFound, w.raw(owner, http.MethodGet, "/platform/nothing", ""))
+	shape(http.StatusNotFound, w.raw(owner, http.MethodGet, "/platform/projects/"+strings.Repeat("a", 20), ""))
+	shape(http.StatusNotFound, w.raw(owner, http.MethodPut, "/platform/profile", ""))
+	shape(http.StatusBadRequest, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":`))
+	shape(http.StatusBadRequest, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":7}`))
+	shape(http.StatusConflict, w.raw(owner, http.MethodDelete, "/platform/organizations/"+p.slug, ""))
+	shape(http.StatusRequestEntityTooLarge, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":"`+strings.Repeat("a", maxBody)+`"}`))
+	shape(http.StatusServiceUnavailable, w.raw("", http.MethodPost, signUp, visit("ada@example.com")))
+
+	w.exec(`alter table platform.access_tokens rename column alias to another`)
+	said := shape(http.StatusInternalServerError, w.raw(owner, http.MethodGet, "/platform/profile/access-tokens", ""))
+	require.Regexp(t, `^Something went wrong on the server\. The request's id is \S+\.$`, said)
+	require.Contains(t, w.logged.String(), "42703", "the operator is told: a column is missing")
+}
+
+// CORS allowed any origin with credentials. The gateway alone says who may call: no answer of the API's own does.
+func TestNoAnswerAllowsAnOrigin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	for _, r := range w.routes {
+		request := httptest.NewRequest(r.method, p.fill(r.path), strings.NewReader(anyBody(p)))
+		request.Header.Set("Origin", "https://evil.example.com")
+		request.Header.Set("Content-Type", "application/json")
+		recorder := httptest.NewRecorder()
+		w.ServeHTTP(recorder, request)
+		for name := range recorder.Header() {
+			require.False(t, strings.HasPrefix(name, "Access-Control-"), "%s %s: %s", r.method, r.path, name)
+		}
+	}
+}
+
+// The data API's settings held the control plane's own JWT secret, for every project.
+func TestNoProjectIsGivenThePlatformsSecret(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	secrets := map[string]string{}
+	for _, p := range []place{w.place(), w.place()} {
+		var id int64
+		require.NoError(t, w.connection.QueryRow(t.Context(), `select id from platform.projects where ref = $1`, p.ref).Scan(&id))
+		own, err := w.store.ProjectSecrets(t.Context(), id, store.Ref(p.ref), store.SecretJWT)
+		require.NoError(t, err)
+		for _, path := range []string{"/platform/projects/" + p.ref + "/config/postgrest", "/platform/projects/" + p.ref + "/settings"} {
+			told := w.object(w.as(store.RoleOwner), http.MethodGet, path, "")["jwt_secret"]
+			require.Equal(t, own[store.SecretJWT], told, path)
+			require.NotEqual(t, jwtSecret, told, path)
+			require.NotContains(t, w.succeed(w.as(store.RoleReadOnly), http.MethodGet, path, "").Body.String(), told, path)
+		}
+		secrets[own[store.SecretJWT]] = p.ref
+	}
+	require.Len(t, secrets, 2, "each has its own")
 }

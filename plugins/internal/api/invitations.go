@@ -215,8 +215,11 @@ func (a *API) invitationChange(c *call) store.InvitationChange {
 	}
 }
 
+// joinPath is Studio's page for the invited.
+const joinPath = "/join"
+
 // invitationLink leads to Studio's page for the invited (pages/join.tsx).
 func (a *API) invitationLink(slug store.Slug, token string) string {
 	query := url.Values{"token": {token}, "slug": {string(slug)}}
-	return strings.TrimSuffix(a.settings.PublicURL, "/") + "/join?" + query.Encode()
+	return strings.TrimSuffix(a.settings.PublicURL, "/") + joinPath + "?" + query.Encode()
 }

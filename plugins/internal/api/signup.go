@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,9 +17,10 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/store"
 )
 
-// SignUps says who may sign up by themselves. The zero value is everybody.
+// SignUps says who may sign up without an invitation. The zero value is everybody.
 type SignUps struct {
 	closed  bool
 	domains []string // in small letters; empty where any will do
@@ -47,8 +49,7 @@ func (s *SignUps) UnmarshalText(text []byte) error {
 
 // check returns the problem of an address that may not sign up.
 func (s SignUps) check(address string) error {
-	parsed, err := mail.ParseAddress(address)
-	if err != nil || parsed.Address != address {
+	if !isAddress(address) {
 		return problem.BadRequest("That is not a valid e-mail address.")
 	}
 	if s.closed {
@@ -62,6 +63,12 @@ func (s SignUps) check(address string) error {
 		}
 	}
 	return nil
+}
+
+// isAddress tells whether a text is an e-mail address and nothing around it.
+func isAddress(text string) bool {
+	parsed, err := mail.ParseAddress(text)
+	return err == nil && parsed.Address == text
 }
 
 // visitorBody is what Studio sends before there is a token. Its own client sends null where there is no captcha.
@@ -111,7 +118,7 @@ func (a *API) registerSignUp() {
 
 // signUp answers the same whether the address has an account or not.
 func (a *API) signUp(ctx context.Context, _ *call, in *signUpInput) error {
-	if err := a.settings.SignUps.check(in.Body.Email); err != nil {
+	if err := a.checkSignUp(ctx, in.Body.visitorBody); err != nil {
 		return err
 	}
 	if a.gotrue == nil {
@@ -123,6 +130,41 @@ func (a *API) signUp(ctx context.Context, _ *call, in *signUpInput) error {
 		return nil
 	}
 	return ofGoTrue(err)
+}
+
+// checkSignUp returns the problem of somebody who may not sign up. Whoever was invited may, whatever the operator says of
+// others. An invitation that is not good, or not to this address, makes no difference to the answer.
+func (a *API) checkSignUp(ctx context.Context, visitor visitorBody) error {
+	refusal := a.settings.SignUps.check(visitor.Email)
+	if refusal == nil || !isAddress(visitor.Email) {
+		return refusal
+	}
+	slug, token, ok := invitationIn(visitor.RedirectTo)
+	if !ok {
+		return refusal
+	}
+	invitation, err := a.store.InvitationByToken(ctx, slug, token)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return refusal
+	case err != nil:
+		return err
+	case !strings.EqualFold(invitation.Email, visitor.Email) || !a.now().Before(invitation.ExpiresAt):
+		return refusal
+	default:
+		return nil
+	}
+}
+
+// invitationIn finds the invitation that brought somebody to Studio: its form for sign-ups sends them back to the page for the
+// invited (components/interfaces/SignIn/SignUpForm.tsx), by a link such as invitationLink makes.
+func invitationIn(redirectTo string) (slug store.Slug, token string, ok bool) {
+	target, err := url.Parse(redirectTo)
+	if err != nil || !strings.HasSuffix(target.Path, joinPath) {
+		return "", "", false
+	}
+	query := target.Query()
+	return store.Slug(query.Get("slug")), query.Get("token"), query.Get("token") != ""
 }
 
 // resetPassword answers the same whether the address has an account or not. Of an address that has none, GoTrue says

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
+	"github.com/plurabase/plurabase/store/storetest"
 )
 
 // standIn stands in for GoTrue: it notes what it is asked, and gives one answer.
@@ -195,6 +196,58 @@ func TestTheOperatorSaysWhoMaySignUp(t *testing.T) {
 			require.Equal(t, test.want == http.StatusCreated, standIn.path != "", "only who may sign up reaches GoTrue")
 			status, _ = b.send("", http.MethodPost, resetPassword, visit("ada@elsewhere.net"))
 			require.Equal(t, http.StatusCreated, status, "who has an account may always reset its password")
+		})
+	}
+}
+
+// The address that Studio's form sends them back to is as its source makes it: the page, and the form's own query beside.
+func TestTheInvitedMaySignUpWhateverTheOperatorSaysOfOthers(t *testing.T) {
+	t.Parallel()
+	const invitedAddress = "user5@example.com"
+	back := func(p place, token string) string {
+		return "http://studio.example.com/join?returnTo=%2Fjoin%3Ftoken%3D" + token + "%26slug%3D" + p.slug + "&token=" + token + "&slug=" + p.slug
+	}
+	for _, setting := range []string{"closed", "example.org"} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p, other := w.place(), w.place()
+			require.NoError(t, w.settings.SignUps.UnmarshalText([]byte(setting)))
+			token := w.invite(p, inviteOutsider)
+			tests := map[string]struct {
+				email, redirectTo string
+				want              int
+			}{
+				"the invited":                {invitedAddress, back(p, token), http.StatusCreated},
+				"the invited, in capitals":   {"User5@Example.COM", back(p, token), http.StatusCreated},
+				"another address":            {"user6@example.com", back(p, token), http.StatusForbidden},
+				"another organization":       {invitedAddress, back(other, token), http.StatusForbidden},
+				"a guessed token":            {invitedAddress, back(p, strings.Repeat("0", 40)), http.StatusForbidden},
+				"no token":                   {invitedAddress, back(p, ""), http.StatusForbidden},
+				"another page":               {invitedAddress, "http://studio.example.com/sign-in?token=" + token + "&slug=" + p.slug, http.StatusForbidden},
+				"nowhere to go back to":      {invitedAddress, "", http.StatusForbidden},
+				"an address with more in it": {"Ada <" + invitedAddress + ">", back(p, token), http.StatusBadRequest},
+			}
+			refusals := map[string]bool{}
+			for name, test := range tests {
+				standIn := withGoTrue(t, w.bundle, http.StatusOK, `{}`)
+				body, err := json.Marshal(map[string]string{"email": test.email, "password": "Correct-horse-1", "redirectTo": test.redirectTo})
+				require.NoError(t, err)
+				if test.redirectTo == "" {
+					body = []byte(`{"email":"` + test.email + `","password":"Correct-horse-1"}`)
+				}
+				status, refusal := w.send("", http.MethodPost, signUp, string(body))
+				require.Equal(t, test.want, status, "%s: %v", name, refusal)
+				require.Equal(t, test.want == http.StatusCreated, standIn.path != "", name)
+				if status == http.StatusForbidden {
+					refusals[refusal["message"].(string)] = true
+				}
+			}
+			require.Len(t, refusals, 1, "what is wrong with an invitation is not told")
+
+			w.exec(`update platform.invitations set expires_at = $1`, storetest.Now)
+			status, _ := w.send("", http.MethodPost, signUp, `{"email":"`+invitedAddress+`","password":"Correct-horse-1","redirectTo":"`+back(p, token)+`"}`)
+			require.Equal(t, http.StatusForbidden, status, "an invitation that has expired")
 		})
 	}
 }
