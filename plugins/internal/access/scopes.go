@@ -25,6 +25,7 @@ var tokenScopes = []tokenScope{
 	{signedIn, []string{Read}, []string{"organizations"}, "organizations_read"},
 	{signedIn, []string{Create}, []string{"organizations"}, "organizations_create"},
 	{signedIn, []string{Read}, []string{"projects"}, "projects_read"},
+	{signedIn, []string{Read}, []string{"user_content"}, "snippets_read"},
 
 	{organization, []string{Read}, []string{"auth.subject_roles", "user_invites"}, "members_read"},
 	{organization, []string{everything}, []string{"auth.subject_roles", "user_invites"}, "members_write"},

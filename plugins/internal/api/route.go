@@ -179,6 +179,9 @@ func operationID(r route) string {
 // schemaName names a schema by its Go type, without what the output wrapper adds.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
+	if name == "" {
+		return name // a list among the parameters: it becomes no schema of its own
+	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
