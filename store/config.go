@@ -45,31 +45,39 @@ func (s *Store) projectConfig(ctx context.Context, q querier, projectID int64, r
 		select k.master_key_id, k.wrapped, c.section, c.sealed
 		from platform.project_keys k join platform.project_config c using (project_id)
 		where project_id = $1 and (cardinality($2::text[]) = 0 or c.section = any ($2))`, projectID, append([]ConfigSection{}, sections...))
-	type row struct {
-		MasterKeyID string
-		Wrapped     []byte
-		Section     ConfigSection
-		Sealed      []byte
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	dataKey, err := s.sealer.unwrapDataKey(ref, found[0].MasterKeyID, found[0].Wrapped)
+	var key wrappedKey
+	var section ConfigSection
+	var bytes []byte
+	sealed := map[ConfigSection][]byte{}
+	_, err := pgx.ForEachRow(rows, []any{&key.masterKeyID, &key.wrapped, &section, &bytes}, func() error {
+		sealed[section] = bytes
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	config := make(map[ConfigSection]SectionConfig, len(found))
-	for _, one := range found {
-		plain, err := s.sealer.unseal(dataKey, ref, configSecret(one.Section), one.Sealed)
+	return s.openConfig(ref, key, sealed)
+}
+
+func (s *Store) openConfig(ref Ref, key wrappedKey, sealed map[ConfigSection][]byte) (map[ConfigSection]SectionConfig, error) {
+	if len(sealed) == 0 {
+		return nil, nil
+	}
+	dataKey, err := s.sealer.unwrapDataKey(ref, key.masterKeyID, key.wrapped)
+	if err != nil {
+		return nil, err
+	}
+	config := make(map[ConfigSection]SectionConfig, len(sealed))
+	for section, one := range sealed {
+		plain, err := s.sealer.unseal(dataKey, ref, configSecret(section), one)
 		if err != nil {
-			return nil, fmt.Errorf("open the section %s: %w", one.Section, err)
+			return nil, fmt.Errorf("open the section %s: %w", section, err)
 		}
 		var settings SectionConfig
 		if err := json.Unmarshal(plain, &settings); err != nil {
-			return nil, fmt.Errorf("read the section %s: %w", one.Section, err)
+			return nil, fmt.Errorf("read the section %s: %w", section, err)
 		}
-		config[one.Section] = settings
+		config[section] = settings
 	}
 	return config, nil
 }

@@ -19,8 +19,8 @@ const (
 	keptEntries = 10_000
 )
 
-// memory holds what nearly every request asks: who somebody is, what they are in their organizations, and the projects.
-// Postgres announces every change of it (migration 0013), and what is announced is forgotten at once (changes.go). While
+// memory holds what nearly every request asks: who somebody is, what they are in their organizations, the projects, and
+// their secrets, as they are kept in Postgres, sealed. Postgres announces every change of it (migrations 0013, 0022), and what is announced is forgotten at once (changes.go). While
 // announcements cannot be heard, nothing is believed, so that nobody's right outlives its end by more than trustFor. What is
 // kept is shared: nobody changes it.
 type memory struct {
@@ -35,6 +35,7 @@ type memory struct {
 	owners      *lru.Cache[[sha256.Size]byte, kept[keptOwner]] // by the access token's digest
 	memberships *lru.Cache[int64, kept[[]Membership]]          // by the profile's id
 	projects    *lru.Cache[Ref, kept[Project]]
+	secrets     *lru.Cache[int64, kept[sealedSecrets]] // by the project's id
 }
 
 // kept is something with the end of its time. That is of the process' own clock, which a test's does not replace.
@@ -60,6 +61,7 @@ func (s *Store) openMemory() {
 	m := s.memory
 	m.profiles, m.owners = newKept[string, Profile](), newKept[[sha256.Size]byte, keptOwner]()
 	m.memberships, m.projects = newKept[int64, []Membership](), newKept[Ref, Project]()
+	m.secrets = newKept[int64, sealedSecrets]()
 	m.listener = startListener(s.pool, m)
 }
 
@@ -111,7 +113,10 @@ func (m *memory) forget(name string) {
 		m.projects.Remove(Ref(of))
 		// Roles in the project name it.
 		m.forgetMemberships(func(one Membership) bool { return Roles{ProjectRoles: one.ProjectRoles}.Sees(Ref(of)) })
+	case "secrets":
+		m.secrets.Remove(id)
 	default:
+		m.secrets.Purge()
 		m.profiles.Purge()
 		m.owners.Purge()
 		m.memberships.Purge()
@@ -137,6 +142,7 @@ func (m *memory) forgetWritten(actor Actor, entry AuditEntry) {
 	}
 	if entry.ProjectRef != "" {
 		m.forget("project:" + string(entry.ProjectRef))
+		m.secrets.Purge() // kept by another name; changes are few
 	}
 }
 

@@ -59,6 +59,7 @@ type known struct {
 	Memberships []store.Membership
 	Membership  store.Membership
 	Project     store.ProjectAccess
+	Secrets     map[string]string
 }
 
 func (n *node) read(ctx context.Context) (k known, err error) {
@@ -74,7 +75,10 @@ func (n *node) read(ctx context.Context) (k known, err error) {
 	if k.Membership, err = n.MembershipBySlug(ctx, n.profile.ID, n.slug); err != nil {
 		return k, err
 	}
-	k.Project, err = n.ProjectByRef(ctx, n.profile.ID, n.ref)
+	if k.Project, err = n.ProjectByRef(ctx, n.profile.ID, n.ref); err != nil {
+		return k, err
+	}
+	k.Secrets, err = n.ProjectSecrets(ctx, k.Project.ID, n.ref)
 	return k, err
 }
 
@@ -96,7 +100,7 @@ func (n *node) answersAlone(databaseURL string) bool {
 	defer func() { require.NoError(n, connection.Close(context.WithoutCancel(n.Context()))) }()
 	tx, err := connection.Begin(n.Context())
 	require.NoError(n, err)
-	_, err = tx.Exec(n.Context(), `lock table platform.profiles, platform.access_tokens, platform.members, platform.organizations, platform.projects in access exclusive mode`)
+	_, err = tx.Exec(n.Context(), `lock table platform.profiles, platform.access_tokens, platform.members, platform.organizations, platform.projects, platform.project_secrets in access exclusive mode`)
 	require.NoError(n, err)
 	ctx, cancel := context.WithTimeout(n.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -141,6 +145,7 @@ func TestEveryNodeHearsOfAChangeWithinASecond(t *testing.T) {
 		"a profile gone":         {`delete from platform.access_tokens; delete from platform.members; delete from platform.profiles`, notFound},
 		"a second factor wanted": {`update platform.organizations set mfa_required = true`, func(k known, _ error) bool { return k.Membership.MFARequired && k.Project.MFARequired }},
 		"a project's status":     {`update platform.projects set status = 'INACTIVE'`, func(k known, _ error) bool { return k.Project.Status == store.StatusInactive }},
+		"a secret replaced":      {`delete from platform.project_secrets where name = 'anon_key'; update platform.project_secrets set sealed = sealed`, func(k known, _ error) bool { return k.Secrets != nil && k.Secrets["anon_key"] == "" }},
 		"a project gone":         {`delete from platform.projects`, notFound},
 		"too much to name": {
 			`insert into platform.profiles (gotrue_id, primary_email, username, created_at, updated_at)

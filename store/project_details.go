@@ -15,16 +15,56 @@ type ProjectDetails struct {
 	PausedAt     *time.Time // when it was last paused; nil where it never was
 }
 
+const projectDetailsColumns = `p.is_sensitive,
+	(select port from platform.project_ports where project_id = p.id and service = 'db'),
+	(select port from platform.project_ports where project_id = p.id and service = 'pooler'),
+	(select max(finished_at) from platform.operations where project_id = p.id and kind = 'pause' and state = 'succeeded')`
+
 // ProjectDetails returns what is seldom asked of a project.
 func (s *Store) ProjectDetails(ctx context.Context, projectID int64) (ProjectDetails, error) {
-	rows, _ := s.pool.Query(ctx, `
-		select p.is_sensitive,
-			(select port from platform.project_ports where project_id = p.id and service = 'db'),
-			(select port from platform.project_ports where project_id = p.id and service = 'pooler'),
-			(select max(finished_at) from platform.operations where project_id = p.id and kind = 'pause' and state = 'succeeded')
-		from platform.projects p where p.id = $1`, projectID)
+	rows, _ := s.pool.Query(ctx, `select `+projectDetailsColumns+` from platform.projects p where p.id = $1`, projectID)
 	details, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[ProjectDetails])
 	return details, wrap("read the project's details", err)
+}
+
+// ProjectSettings is what Studio's settings page shows of a project.
+type ProjectSettings struct {
+	ProjectDetails
+	Secrets   Secrets       // those that were asked for
+	Postgrest SectionConfig // what was set of ConfigPostgrest
+}
+
+// ProjectSettings reads a project's details, the named secrets, and PostgREST's settings, all at once.
+func (s *Store) ProjectSettings(ctx context.Context, projectID int64, ref Ref, secrets ...string) (ProjectSettings, error) {
+	const doing = "read the project's settings"
+	var settings ProjectSettings
+	found := sealedSecrets{byName: map[string][]byte{}}
+	var names []string
+	var sealed [][]byte
+	var postgrest []byte
+	err := s.pool.QueryRow(ctx, `
+		select `+projectDetailsColumns+`, k.master_key_id, k.wrapped,
+			array(select name from platform.project_secrets where project_id = p.id and name = any ($2) order by name),
+			array(select sealed from platform.project_secrets where project_id = p.id and name = any ($2) order by name),
+			(select sealed from platform.project_config where project_id = p.id and section = $3)
+		from platform.projects p join platform.project_keys k on k.project_id = p.id where p.id = $1`,
+		projectID, append([]string{}, secrets...), ConfigPostgrest).Scan(&settings.Sensitive, &settings.DatabasePort, &settings.PoolerPort,
+		&settings.PausedAt, &found.key.masterKeyID, &found.key.wrapped, &names, &sealed, &postgrest)
+	if err != nil {
+		return ProjectSettings{}, wrap(doing, err)
+	}
+	for i, name := range names {
+		found.byName[name] = sealed[i]
+	}
+	if settings.Secrets, err = s.openSecrets(ref, found); err != nil {
+		return ProjectSettings{}, wrap(doing, err)
+	}
+	if postgrest == nil {
+		return settings, nil
+	}
+	config, err := s.openConfig(ref, found.key, map[ConfigSection][]byte{ConfigPostgrest: postgrest})
+	settings.Postgrest = config[ConfigPostgrest]
+	return settings, wrap(doing, err)
 }
 
 // RenameProject gives a project another name.

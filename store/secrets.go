@@ -16,39 +16,80 @@ type querier interface {
 
 // ProjectSecrets opens a project's secrets: the named ones, or all of them where no name is given.
 func (s *Store) ProjectSecrets(ctx context.Context, projectID int64, ref Ref, names ...string) (Secrets, error) {
-	secrets, err := s.projectSecrets(ctx, s.pool, projectID, ref, names...)
+	read := func() (sealedSecrets, error) { return readSealedSecrets(ctx, s.pool, projectID) }
+	var sealed sealedSecrets
+	var err error
+	if s.memory != nil {
+		sealed, err = remember(s.memory, s.memory.secrets, projectID, read)
+	} else {
+		sealed, err = read()
+	}
+	if err != nil {
+		return nil, wrap("read the project's secrets", err)
+	}
+	secrets, err := s.openSecrets(ref, sealed, names...)
 	return secrets, wrap("read the project's secrets", err)
 }
 
 func (s *Store) projectSecrets(ctx context.Context, q querier, projectID int64, ref Ref, names ...string) (Secrets, error) {
-	rows, err := q.Query(ctx, `
-		select k.master_key_id, k.wrapped, s.name, s.sealed
-		from platform.project_keys k join platform.project_secrets s using (project_id)
-		where project_id = $1 and (cardinality($2::text[]) = 0 or s.name = any ($2))`, projectID, append([]string{}, names...))
+	sealed, err := readSealedSecrets(ctx, q, projectID)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	secrets := Secrets{}
-	var dataKey []byte
-	for rows.Next() {
-		var masterKeyID, name string
-		var wrapped, sealed []byte
-		if err := rows.Scan(&masterKeyID, &wrapped, &name, &sealed); err != nil {
-			return nil, err
+	return s.openSecrets(ref, sealed, names...)
+}
+
+// sealedSecrets are a project's secrets as they are kept, with the data key that they are sealed by.
+type sealedSecrets struct {
+	key    wrappedKey
+	byName map[string][]byte
+}
+
+func readSealedSecrets(ctx context.Context, q querier, projectID int64) (sealedSecrets, error) {
+	rows, err := q.Query(ctx, `
+		select k.master_key_id, k.wrapped, s.name, s.sealed
+		from platform.project_keys k join platform.project_secrets s using (project_id)
+		where project_id = $1`, projectID)
+	if err != nil {
+		return sealedSecrets{}, err
+	}
+	found := sealedSecrets{byName: map[string][]byte{}}
+	var name string
+	var sealed []byte
+	_, err = pgx.ForEachRow(rows, []any{&found.key.masterKeyID, &found.key.wrapped, &name, &sealed}, func() error {
+		found.byName[name] = sealed
+		return nil
+	})
+	return found, err
+}
+
+// wrappedKey is a project's data key as it is kept.
+type wrappedKey struct {
+	masterKeyID string
+	wrapped     []byte
+}
+
+// openSecrets opens the named secrets, or all of them where no name is given.
+func (s *Store) openSecrets(ref Ref, sealed sealedSecrets, names ...string) (Secrets, error) {
+	secrets := make(Secrets, len(sealed.byName))
+	if len(sealed.byName) == 0 {
+		return secrets, nil
+	}
+	dataKey, err := s.sealer.unwrapDataKey(ref, sealed.key.masterKeyID, sealed.key.wrapped)
+	if err != nil {
+		return nil, err
+	}
+	for name, one := range sealed.byName {
+		if len(names) > 0 && !slices.Contains(names, name) {
+			continue
 		}
-		if dataKey == nil {
-			if dataKey, err = s.sealer.unwrapDataKey(ref, masterKeyID, wrapped); err != nil {
-				return nil, err
-			}
-		}
-		plain, err := s.sealer.unseal(dataKey, ref, name, sealed)
+		plain, err := s.sealer.unseal(dataKey, ref, name, one)
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", name, err)
 		}
 		secrets[name] = string(plain)
 	}
-	return secrets, rows.Err()
+	return secrets, nil
 }
 
 // insertSecrets gives a new project its data key and its secrets.

@@ -33,7 +33,8 @@ type Store struct {
 	sealer sealer
 	now    func() time.Time
 	random io.Reader
-	memory *memory // nil: everything is asked of Postgres
+	tracer pgx.QueryTracer // nil outside of tests
+	memory *memory         // nil: everything is asked of Postgres
 }
 
 // Option changes what a Store takes from its surroundings; tests use it to read the same every time.
@@ -55,13 +56,16 @@ func Open(ctx context.Context, settings Settings, options ...Option) (*Store, er
 	}
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.ConnConfig.RuntimeParams["application_name"] = "plurabase"
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("open the database pool: %w", err)
-	}
-	s := &Store{pool: pool, now: func() time.Time { return time.Now().UTC() }, random: rand.Reader}
+	// Statements are prepared once. Left to itself, Postgres makes a plan for each value all the same, which takes longer than
+	// running it; here the best plan is the same for every value.
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	s := &Store{now: func() time.Time { return time.Now().UTC() }, random: rand.Reader}
 	for _, option := range options {
 		option(s)
+	}
+	config.ConnConfig.Tracer = s.tracer
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
 	s.sealer = sealer{master: settings.MasterKey, previous: settings.PreviousMasterKey, random: s.random}
 	s.openMemory() //nolint:contextcheck // it lives until Close, not as long as the caller's context

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -61,24 +62,31 @@ func files(pid int) (int, error) {
 	return len(open), err
 }
 
-// goroutines asks a plugin for its number of them, at the socket of its profiles.
-func (w *world) goroutines(ctx context.Context, plugin string) (int, error) {
+// goroutines asks a plugin for its number of them.
+func (w *world) goroutines(ctx context.Context, plugin string) (count int, err error) {
+	err = w.askProfile(ctx, plugin, "goroutine?debug=1", func(body io.Reader) error {
+		_, err := fmt.Fscanf(body, "goroutine profile: total %d", &count)
+		return err
+	})
+	return count, err
+}
+
+// askProfile asks a plugin for one of its profiles, at the socket that it has for them.
+func (w *world) askProfile(ctx context.Context, plugin, which string, read func(io.Reader) error) error {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(w.folder, plugin+".pprof"))
 		},
 	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://plugin/debug/pprof/goroutine?debug=1", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://plugin/debug/pprof/"+which, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
-	var count int
-	_, err = fmt.Fscanf(response.Body, "goroutine profile: total %d", &count)
-	return count, err
+	return read(response.Body)
 }

@@ -149,21 +149,39 @@ func (a *API) registerProjectDetails() {
 
 func (a *API) getProjectSettings(ctx context.Context, c *call, _ *refPath) (ProjectSettingsResponse, error) {
 	p := c.project
-	details, err := a.store.ProjectDetails(ctx, p.ID)
+	found, err := a.store.ProjectSettings(ctx, p.ID, p.Ref, c.readableSecrets()...)
 	if err != nil {
 		return ProjectSettingsResponse{}, err
 	}
-	postgrest, err := a.postgrestConfig(ctx, p.Project)
+	postgrest, err := overlay(postgrestDefaults, found.Postgrest)
 	if err != nil {
 		return ProjectSettingsResponse{}, err
 	}
 	settings := ProjectSettingsResponse{
 		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: p.Region,
-		InsertedAt: p.CreatedAt, IsSensitive: details.Sensitive, AppConfig: a.appConfig(p.Ref),
-		DatabaseAddress: a.databaseAddress(details), DBDNSName: a.settings.DatabaseHost, DBIPAddrConfig: "ipv4",
+		InsertedAt: p.CreatedAt, IsSensitive: found.Sensitive, AppConfig: a.appConfig(p.Ref), JWTSecret: found.Secrets[store.SecretJWT],
+		DatabaseAddress: a.databaseAddress(found.ProjectDetails), DBDNSName: a.settings.DatabaseHost, DBIPAddrConfig: "ipv4",
 	}
 	settings.AppConfig.DBSchema = firstOf(postgrest.DBSchema)
-	return settings, a.addKeys(ctx, c, &settings)
+	if key, may := found.Secrets[store.SecretServiceKey]; may {
+		settings.ServiceAPIKeys = []ServiceAPIKey{
+			{Name: "anon key", APIKey: found.Secrets[store.SecretAnonKey], Tags: "anon"},
+			{Name: "service_role key", APIKey: key, Tags: "service_role"},
+		}
+	}
+	return settings, nil
+}
+
+// readableSecrets names the secrets of the project that the caller may read.
+func (c *call) readableSecrets() []string {
+	var names []string
+	if c.may(access.InProject(access.Read, "field.jwt_secret")) {
+		names = append(names, store.SecretJWT)
+	}
+	if c.may(access.InProject(access.Read, "service_api_keys")) {
+		names = append(names, store.SecretAnonKey, store.SecretServiceKey)
+	}
+	return names
 }
 
 func (a *API) appConfig(ref store.Ref) ProjectAppConfig {
@@ -181,29 +199,6 @@ func (a *API) databaseAddress(details store.ProjectDetails) DatabaseAddress {
 		address.DBPort = *details.DatabasePort
 	}
 	return address
-}
-
-// addKeys adds the secrets that the caller may read.
-func (a *API) addKeys(ctx context.Context, c *call, settings *ProjectSettingsResponse) error {
-	secret := c.may(access.InProject(access.Read, "field.jwt_secret"))
-	keys := c.may(access.InProject(access.Read, "service_api_keys"))
-	if !secret && !keys {
-		return nil
-	}
-	secrets, err := a.store.ProjectSecrets(ctx, c.project.ID, c.project.Ref, store.SecretJWT, store.SecretAnonKey, store.SecretServiceKey)
-	if err != nil {
-		return err
-	}
-	if secret {
-		settings.JWTSecret = secrets[store.SecretJWT]
-	}
-	if keys {
-		settings.ServiceAPIKeys = []ServiceAPIKey{
-			{Name: "anon key", APIKey: secrets[store.SecretAnonKey], Tags: "anon"},
-			{Name: "service_role key", APIKey: secrets[store.SecretServiceKey], Tags: "service_role"},
-		}
-	}
-	return nil
 }
 
 func (a *API) renameProject(ctx context.Context, c *call, in *renameProjectInput) (ProjectRefResponse, error) {
