@@ -110,10 +110,12 @@ func (s *settings) reconciler() reconcile.Settings {
 		Lease: s.Lease, Heartbeat: s.Lease * 3 / 10, Resync: s.Resync, Deadline: s.Deadline, Workers: s.Workers,
 		RetryMin: retryMin, RetryMax: retryMax,
 		Stack: stack.Settings{
-			PostgresImage: s.PostgresImage, Address: s.DBAddress, Bind: s.PortBind, Shared: s.SharedContainers,
+			Images: s.Images, Address: s.DBAddress, Bind: s.PortBind, Shared: s.SharedContainers,
+			PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, GatewayURL: s.GatewayURL, Mail: stack.Mail(s.Mail),
 		},
-		Subnets: store.SubnetPool{Pool: s.SubnetPool, Bits: s.SubnetBits},
-		Ports:   store.PortRange(s.PortRange),
+		Services: s.Services,
+		Subnets:  store.SubnetPool{Pool: s.SubnetPool, Bits: s.SubnetBits},
+		Ports:    store.PortRange(s.PortRange),
 	}
 }
 

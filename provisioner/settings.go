@@ -22,7 +22,12 @@ type settings struct {
 	store.Settings
 
 	Target           string            `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
-	PostgresImage    string            `env:"PLURABASE_POSTGRES_IMAGE"` // images.Postgres where it is empty
+	Images           map[string]string `env:"-"` // by service: images.Of
+	Services         []string          `env:"PLURABASE_SERVICES"`
+	PublicURL        string            `env:"PLURABASE_PUBLIC_URL" envDefault:"http://localhost:8000"`
+	ProjectDomain    string            `env:"PLURABASE_PROJECT_DOMAIN" envDefault:"localhost:8000"`
+	GatewayURL       string            `env:"PLURABASE_GATEWAY_URL"`
+	Mail             mailSettings
 	SubnetPool       netip.Prefix      `env:"PLURABASE_SUBNET_POOL" envDefault:"10.213.0.0/16"`
 	SubnetBits       int               `env:"PLURABASE_SUBNET_BITS" envDefault:"27"`
 	PortRange        portRange         `env:"PLURABASE_PORT_RANGE" envDefault:"25000-29999"`
@@ -39,22 +44,53 @@ type settings struct {
 	Crash            execute.Crash     `env:"PLURABASE_CRASH"`
 }
 
+// mailSettings are the platform's own (plugins/internal/mail).
+type mailSettings struct {
+	Host     string `env:"PLURABASE_SMTP_HOST"`
+	User     string `env:"PLURABASE_SMTP_USER"`
+	Password string `env:"PLURABASE_SMTP_PASSWORD"`
+	Sender   string `env:"PLURABASE_SMTP_SENDER"`
+	Port     int    `env:"PLURABASE_SMTP_PORT" envDefault:"587"`
+}
+
+// imageUsage names the setting of each service's image.
+func imageUsage() string {
+	lines := make([]string, len(store.AllServices))
+	for i, service := range store.AllServices {
+		lines[i] = fmt.Sprintf("  %-28s  the image of %s (%s)", images.Variable(service), service, images.Default(service))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // usage is what -h prints. It names every setting.
-const usage = `The provisioner runs each project's stack on Docker, told what to do through Postgres. It takes its settings from
+var usage = `The provisioner runs each project's stack on Docker, told what to do through Postgres. It takes its settings from
 the environment:
 
   DATABASE_URL                  the platform's own Postgres (required)
   PLURABASE_MASTER_KEY          the key that seals the projects' secrets, 32 bytes in Base64 (required)
   PLURABASE_MASTER_KEY_PREVIOUS  while the master key is rotated: the other one, which is read with and never written with
   PLURABASE_TARGET              the deployment target that this provisioner works for (local)
-  PLURABASE_POSTGRES_IMAGE      the image of the projects' databases (` + images.Postgres + `)
+  PLURABASE_SERVICES            what a new project has where nobody decides, separated by commas
+                                (db,auth,rest,realtime,storage,imgproxy,functions; besides: pooler,analytics)
+` + imageUsage() + `
+  PLURABASE_PUBLIC_URL          the gateway's own URL (http://localhost:8000)
+  PLURABASE_PROJECT_DOMAIN      what follows <ref>. in a project's own host (localhost:8000)
+  PLURABASE_GATEWAY_URL         where the projects' functions reach the gateway, from inside their networks
+                                (PLURABASE_PUBLIC_URL)
+  PLURABASE_SMTP_HOST           the server for the mails of projects that have none of their own; without it, they
+                                send none
+  PLURABASE_SMTP_PORT           its port (587)
+  PLURABASE_SMTP_USER           empty: no authentication
+  PLURABASE_SMTP_PASSWORD       of that user
+  PLURABASE_SMTP_SENDER         an address, or Name <address>
   PLURABASE_SUBNET_POOL         what the projects' networks are cut from (10.213.0.0/16)
-  PLURABASE_SUBNET_BITS         the prefix length of one project's network; 27 leaves 29 addresses (27)
+  PLURABASE_SUBNET_BITS         the prefix length of one project's network; 27 leaves 14 addresses to the services and
+                                16 to what joins them, the gateway for one (27)
   PLURABASE_PORT_RANGE          the host ports of the projects' databases (25000-29999: below 32768, where Linux
                                 takes the ports of outgoing connections from)
   PLURABASE_PORT_BIND           the host's address on which those ports are opened (127.0.0.1)
   PLURABASE_DB_ADDRESS          how postgres-meta reaches a project's database: host, at its port on 127.0.0.1, or
-                                network, at its container's name on the project's network (host)
+                                network, at its own address on the project's network (host)
   PLURABASE_SHARED_CONTAINERS   with network: the containers that join every project's network, separated by commas,
                                 as the gateway's and postgres-meta's
   PLURABASE_WORKERS             how many projects are worked on at once (8)
@@ -85,8 +121,9 @@ func readSettings(environment map[string]string) (*settings, error) {
 	} else if err != nil {
 		problems = append(problems, err.Error())
 	}
-	if parsed.PostgresImage == "" {
-		parsed.PostgresImage = images.Postgres
+	parsed.Images = images.Of(environment)
+	if len(parsed.Services) == 0 {
+		parsed.Services = store.DefaultServices
 	}
 	problems = append(problems, parsed.check()...)
 	if len(problems) > 0 {
@@ -105,9 +142,11 @@ func (s *settings) check() []string {
 	}
 	fail(s.DBAddress != stack.AddressHost && s.DBAddress != stack.AddressNetwork, "PLURABASE_DB_ADDRESS must be host or network")
 	fail(s.SubnetPool.IsValid() && !s.SubnetPool.Addr().Is4(), "PLURABASE_SUBNET_POOL must be an IPv4 prefix")
-	// A /29 leaves five addresses: the smallest that holds a database and what joins it.
-	fail(s.SubnetBits < s.SubnetPool.Bits() || s.SubnetBits > 29,
-		"PLURABASE_SUBNET_BITS must lie between the bits of PLURABASE_SUBNET_POOL and 29")
+	fail(s.SubnetBits < s.SubnetPool.Bits() || s.SubnetBits > stack.MaxSubnetBits,
+		fmt.Sprintf("PLURABASE_SUBNET_BITS must lie between the bits of PLURABASE_SUBNET_POOL and %d", stack.MaxSubnetBits))
+	if err := store.CheckServices(s.Services); err != nil {
+		problems = append(problems, "PLURABASE_SERVICES: "+err.Error())
+	}
 	fail(s.Workers < 1, "PLURABASE_WORKERS must be at least 1")
 	fail(s.Lease < time.Second, "PLURABASE_LEASE must be at least 1s")
 	fail(s.Resync < 100*time.Millisecond, "PLURABASE_RESYNC must be at least 100ms")

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/provisioner/images"
+	"github.com/plurabase/plurabase/store"
 	"github.com/plurabase/plurabase/store/storetest"
 )
 
@@ -21,7 +22,8 @@ func TestTheRequiredSettingsAreEnough(t *testing.T) {
 	t.Parallel()
 	read, err := readSettings(required())
 	require.NoError(t, err)
-	require.Equal(t, images.Postgres, read.PostgresImage)
+	require.Equal(t, images.Of(nil), read.Images)
+	require.Equal(t, store.DefaultServices, read.Services)
 	require.Equal(t, "local", read.Target)
 	require.Equal(t, portRange{First: 25000, Last: 29999}, read.PortRange)
 	require.Less(t, read.PortRange.Last, uint16(32768), "Linux takes the ports of outgoing connections from there")
@@ -32,13 +34,13 @@ func TestEveryWrongSettingIsNamedAtOnce(t *testing.T) {
 	_, err := readSettings(map[string]string{
 		"PLURABASE_MASTER_KEY": "too-short-a-secret", "PLURABASE_DB_ADDRESS": "somewhere", "PLURABASE_PORT_RANGE": "30000-25000",
 		"PLURABASE_SUBNET_BITS": "8", "PLURABASE_WORKERS": "0", "PLURABASE_LEASE": "soon", "PLURABASE_LOG_FORMAT": "xml",
-		"PLURABASE_FAIL": "create-network", "PLURABASE_CRASH": "create-network",
+		"PLURABASE_FAIL": "create-network", "PLURABASE_CRASH": "create-network", "PLURABASE_SERVICES": "db,mail",
 	})
 	require.Error(t, err)
 	for _, part := range []string{
 		`DATABASE_URL`, `openssl rand -base64 32`, `PLURABASE_DB_ADDRESS must be host or network`, `must be first-last`,
 		`PLURABASE_SUBNET_BITS must lie`, `PLURABASE_WORKERS must be at least 1`, `"soon"`, `PLURABASE_LOG_FORMAT must be json or text`,
-		`"create-network" is not step:times`, `must be operation/step`,
+		`"create-network" is not step:times`, `must be operation/step`, `PLURABASE_SERVICES: There is no service "mail".`,
 	} {
 		require.ErrorContains(t, err, part)
 	}

@@ -123,11 +123,15 @@ func (c *Claim) readRestarts(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// Secrets opens the project's secrets, with what its services sign and verify tokens with.
+// Secrets opens the project's secrets, with what its services sign and verify tokens with, and what secrets of their own are
+// derived from.
 func (c *Claim) Secrets(ctx context.Context) (Secrets, error) {
 	secrets, err := c.store.ProjectSecrets(ctx, c.Project.ID, c.Project.Ref)
 	if err != nil {
 		return nil, err
+	}
+	if secrets[SecretSeed], err = c.store.seed(ctx, c.Project); err != nil {
+		return nil, wrap("derive the project's seed", err)
 	}
 	return secrets, wrap("read the project's signing keys", c.store.addSigningKeys(ctx, c.Project.ID, c.Project.Ref, secrets))
 }
@@ -418,15 +422,19 @@ func errorText(err error) *string {
 
 // Settled is a project that nobody asks anything of, as the provisioner compares it with what runs.
 type Settled struct {
-	Ref    Ref
-	Status Status
+	Ref      Ref
+	Status   Status
+	Services []string
+	Sick     []string // those services that were last seen unhealthy, by name
 }
 
 // SettledProjects lists the target's projects that should run or rest as they are: nothing newer is wanted of them,
 // nobody holds them, and no failed repair is waiting for its next try.
 func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select ref, status from platform.projects
+		select ref, status, services, array(
+			select service from platform.project_services s where s.project_id = p.id and not healthy order by service)
+		from platform.projects p
 		where target = $1 and observed_generation = generation
 			and status in ('ACTIVE_HEALTHY', 'ACTIVE_UNHEALTHY', 'INACTIVE')
 			and (lease_expires_at is null or lease_expires_at <= clock_timestamp())

@@ -270,7 +270,7 @@ func TestSettledProjectsAreThoseThatNobodyWorksOn(t *testing.T) {
 	}
 	require.Empty(t, list(), "wanted and not there yet")
 	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
-	require.Equal(t, []store.Settled{{Ref: ref, Status: store.StatusActiveHealthy}}, list())
+	require.Equal(t, []store.Settled{{Ref: ref, Status: store.StatusActiveHealthy, Services: []string{"db"}, Sick: []string{}}}, list())
 	l.claim(ref)
 	require.Empty(t, list(), "somebody holds it")
 }

@@ -92,6 +92,9 @@ const (
 	// What is not kept but made of the signing keys (verification.go), absent where the JWT secret alone signs.
 	SecretJWTKeys = "jwt_keys" // JSON array of private JWKs, one of them for signing: GoTrue's GOTRUE_JWT_KEYS
 	SecretJWKS    = "jwks"     // JWKS of all that verifies, PGRST_JWT_SECRET and its like; it holds the JWT secret too
+
+	// What is not kept either but made of the project's data key: it stays when any other secret is changed.
+	SecretSeed = "seed" // what secrets of the services' own are derived from
 )
 
 // Secrets are a project's secrets in clear, by name. They print as a placeholder.
@@ -111,8 +114,8 @@ type NewProject struct {
 	Region           string
 	Target           string
 	ComputeSize      string
-	Services         []string
-	DatabasePassword string `json:"-"`
+	Services         []string // nil: what the target's new projects have
+	DatabasePassword string   `json:"-"`
 }
 
 // CreatedProject is a project that was just made, with the keys that its creator is shown.
@@ -142,11 +145,13 @@ func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProjec
 			with p as (
 				insert into platform.projects (ref, organization_id, name, cloud_provider, region, target, compute_size,
 					services, desired, status, created_at, updated_at)
-				values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) returning *
+				values ($1, $2, $3, $4, $5, $6, $7,
+					coalesce($8, nullif((select services from platform.targets where name = $6), '{}'), $12), $9, $10, $11, $11)
+				returning *
 			)
 			select `+projectColumns+` from p join platform.organizations o on o.id = p.organization_id`,
 			name, wanted.OrganizationID, wanted.Name, wanted.CloudProvider, wanted.Region, wanted.Target,
-			wanted.ComputeSize, wanted.Services, DesiredActive, StatusComingUp, s.now())
+			wanted.ComputeSize, wanted.Services, DesiredActive, StatusComingUp, s.now(), DefaultServices)
 		project, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
 		if violates(err, "projects_organization_id_fkey") {
 			return CreatedProject{}, AuditEntry{}, ErrNotFound // deleted in the meantime

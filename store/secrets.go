@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -116,14 +119,16 @@ func (s *Store) replaceSecrets(ctx context.Context, tx pgx.Tx, project Project, 
 }
 
 // dataKey opens the key by which a project's secrets are sealed.
-func (s *Store) dataKey(ctx context.Context, tx pgx.Tx, project Project) ([]byte, error) {
-	var masterKeyID string
-	var wrapped []byte
-	err := tx.QueryRow(ctx, `select master_key_id, wrapped from platform.project_keys where project_id = $1`, project.ID).Scan(&masterKeyID, &wrapped)
+func (s *Store) dataKey(ctx context.Context, q querier, project Project) ([]byte, error) {
+	rows, _ := q.Query(ctx, `select master_key_id, wrapped from platform.project_keys where project_id = $1`, project.ID)
+	key, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[struct {
+		MasterKeyID string
+		Wrapped     []byte
+	}])
 	if err != nil {
 		return nil, fmt.Errorf("read the data key: %w", err)
 	}
-	return s.sealer.unwrapDataKey(project.Ref, masterKeyID, wrapped)
+	return s.sealer.unwrapDataKey(project.Ref, key.MasterKeyID, key.Wrapped)
 }
 
 func (s *Store) sealSecrets(ctx context.Context, tx pgx.Tx, projectID int64, ref Ref, dataKey []byte, secrets Secrets) error {
@@ -143,4 +148,15 @@ func (s *Store) sealSecrets(ctx context.Context, tx pgx.Tx, projectID int64, ref
 		return fmt.Errorf("keep the secrets: %w", err)
 	}
 	return nil
+}
+
+// seed is derived from a project's data key (HKDF-SHA-256, RFC 5869), which lasts as long as the project: it is the same
+// every time, and leads back to nothing.
+func (s *Store) seed(ctx context.Context, project Project) (string, error) {
+	dataKey, err := s.dataKey(ctx, s.pool, project)
+	if err != nil {
+		return "", err
+	}
+	seed, err := hkdf.Key(sha256.New, dataKey, nil, "plurabase seed "+string(project.Ref), sha256.Size)
+	return hex.EncodeToString(seed), err
 }

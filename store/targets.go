@@ -16,6 +16,7 @@ type Target struct {
 	CPUs          int
 	MemoryBytes   int64
 	Images        map[string]string // by service: what new projects get, and upgrades lead to
+	Services      []string          // what new projects have where nobody decides; empty: DefaultServices
 	HeartbeatAt   time.Time         // set by Postgres
 }
 
@@ -23,12 +24,12 @@ type Target struct {
 // tell this time stays as it was known.
 func (s *Store) BeatTarget(ctx context.Context, target Target) error {
 	_, err := s.pool.Exec(ctx, `
-		insert into platform.targets as t (name, heartbeat_at, owner, version, engine_version, cpus, memory_bytes, images)
-		values ($1, clock_timestamp(), $2, $3, nullif($4, ''), nullif($5, 0), nullif($6, 0), $7)
+		insert into platform.targets as t (name, heartbeat_at, owner, version, engine_version, cpus, memory_bytes, images, services)
+		values ($1, clock_timestamp(), $2, $3, nullif($4, ''), nullif($5, 0), nullif($6, 0), $7, $8)
 		on conflict (name) do update set heartbeat_at = excluded.heartbeat_at, owner = excluded.owner, version = excluded.version,
 			engine_version = coalesce(excluded.engine_version, t.engine_version), cpus = coalesce(excluded.cpus, t.cpus),
-			memory_bytes = coalesce(excluded.memory_bytes, t.memory_bytes), images = excluded.images`,
-		target.Name, target.Owner, target.Version, target.EngineVersion, target.CPUs, target.MemoryBytes, target.images())
+			memory_bytes = coalesce(excluded.memory_bytes, t.memory_bytes), images = excluded.images, services = excluded.services`,
+		target.Name, target.Owner, target.Version, target.EngineVersion, target.CPUs, target.MemoryBytes, target.images(), target.Services)
 	return wrap("note the target's heartbeat", err)
 }
 
@@ -42,7 +43,8 @@ func (t Target) images() map[string]string {
 // Targets lists the deployment targets that have ever had a provisioner, by name.
 func (s *Store) Targets(ctx context.Context) ([]Target, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select name, owner, version, coalesce(engine_version, ''), coalesce(cpus, 0), coalesce(memory_bytes, 0), images, heartbeat_at
+		select name, owner, version, coalesce(engine_version, ''), coalesce(cpus, 0), coalesce(memory_bytes, 0), images,
+			coalesce(services, '{}'), heartbeat_at
 		from platform.targets order by name`)
 	targets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Target])
 	return targets, wrap("list the targets", err)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/plurabase/plurabase/compose/postgres"
 	"github.com/plurabase/plurabase/provisioner/images"
+	"github.com/plurabase/plurabase/store"
 )
 
 // Options say where things go.
@@ -113,8 +114,8 @@ func ensurePostgresImage(ctx context.Context, wanted string) (string, error) {
 		return "", fmt.Errorf("reach Docker: %w", err)
 	}
 	defer func() { _ = docker.Close() }()
-	if wanted == "" && canBeHad(ctx, docker, images.Postgres) {
-		return images.Postgres, nil
+	if upstream := images.Default(store.ServiceDatabase); wanted == "" && canBeHad(ctx, docker, upstream) {
+		return upstream, nil
 	}
 	return postgres.EnsureImage(ctx, docker, slog.New(slog.DiscardHandler))
 }

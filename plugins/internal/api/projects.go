@@ -16,9 +16,6 @@ const (
 	defaultSize   = "micro"
 )
 
-// initialServices are what a new project's stack consists of.
-var initialServices = []string{"db"}
-
 // CreateProjectBody is what Studio's wizard sends. What it says of clouds and regions is accepted and not followed.
 type CreateProjectBody struct {
 	OrganizationSlug    string `json:"organization_slug" minLength:"1"`
@@ -207,7 +204,7 @@ func (a *API) newProject(ctx context.Context, c *call, name, databasePassword, s
 	}
 	return a.store.CreateProject(ctx, c.actor, store.NewProject{
 		OrganizationID: c.membership.ID, Name: name, DatabasePassword: databasePassword, ComputeSize: size,
-		CloudProvider: localProvider, Region: a.settings.Target, Target: a.settings.Target, Services: initialServices,
+		CloudProvider: localProvider, Region: a.settings.Target, Target: a.settings.Target,
 	})
 }
 

@@ -128,7 +128,7 @@ func (w *world) runningProject(organizationID int64, name string) string {
 		store.Actor{ProfileID: owner.ID, RequestID: fmt.Sprintf("project-%d", w.made)},
 		store.NewProject{
 			OrganizationID: organizationID, Name: name, CloudProvider: localProvider, Region: "local", Target: "local",
-			ComputeSize: defaultSize, Services: initialServices, DatabasePassword: "correct horse",
+			ComputeSize: defaultSize, Services: []string{"db"}, DatabasePassword: "correct horse",
 		})
 	require.NoError(w.t, err)
 	w.exec(`update platform.projects set status = 'ACTIVE_HEALTHY', observed_generation = generation, db_version = '15.14',

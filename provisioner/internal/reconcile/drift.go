@@ -50,20 +50,23 @@ func hasDrifted(project store.Settled, containers, others []engine.Container) bo
 	if project.Status == store.StatusInactive {
 		return len(containers) > 0
 	}
-	healthy := true
-	for _, name := range stack.ContainerNames(string(project.Ref)) {
-		i := slices.IndexFunc(containers, func(c engine.Container) bool { return c.Name == name })
+	var sick []string
+	for _, service := range slices.Sorted(slices.Values(project.Services)) {
+		i := slices.IndexFunc(containers, func(c engine.Container) bool { return c.Name == stack.Name(string(project.Ref), service) })
 		if i < 0 || !containers[i].Runs() {
 			return true
 		}
-		healthy = healthy && containers[i].Healthy
+		if !containers[i].Healthy {
+			sick = append(sick, service)
+		}
 	}
 	for _, other := range others {
 		if other.Runs() && !slices.Contains(other.Networks, stack.Prefix(string(project.Ref))) {
 			return true
 		}
 	}
-	return healthy != (project.Status == store.StatusActiveHealthy)
+	healthy := project.Status == store.StatusActiveHealthy
+	return healthy != (len(sick) == 0) || !slices.Equal(sick, project.Sick)
 }
 
 // driftedSet is what the comparison found and nobody has claimed yet.

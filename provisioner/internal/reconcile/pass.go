@@ -124,7 +124,7 @@ func (p *pass) once(ctx context.Context) (outcome store.Outcome, done bool, err 
 		now = todo.WithoutWaiting() // the comparison sees when it has become healthy
 	}
 	if now.Empty() {
-		return p.reached(seen, todo), true, nil
+		return p.reached(want, seen, todo), true, nil
 	}
 	p.log.Info("planned", "plan", now.String())
 	if len(now.Steps) < len(todo.Steps) { // a service has to be waited for: it is not healthy
@@ -144,6 +144,12 @@ func (p *pass) want(ctx context.Context) (stack.Stack, error) {
 	if p.claim.Project.Desired == store.DesiredActive {
 		var err error
 		if wanted.Secrets, err = p.claim.Secrets(ctx); err != nil {
+			return stack.Stack{}, err
+		}
+		if wanted.Config, err = p.claim.Config(ctx); err != nil {
+			return stack.Stack{}, err
+		}
+		if wanted.Images, err = p.claim.Images(ctx, p.Settings.Stack.Images); err != nil {
 			return stack.Stack{}, err
 		}
 		if wanted.Allotment, err = p.allot(ctx); err != nil {
@@ -214,18 +220,46 @@ func (p *pass) showUnhealthy(ctx context.Context) error {
 
 // reached says what the project is when nothing can be done for it now. Whatever is still to be done waits for a
 // service to become healthy.
-func (p *pass) reached(seen engine.Observed, waiting plan.Plan) store.Outcome {
-	project := p.claim.Project
-	if project.Desired != store.DesiredActive {
-		return store.Outcome{Status: store.StatusInactive}
+func (p *pass) reached(want stack.Stack, seen engine.Observed, waiting plan.Plan) store.Outcome {
+	if p.claim.Project.Desired != store.DesiredActive {
+		return store.Outcome{Status: store.StatusInactive, Services: []store.ServiceState{}}
 	}
+	services := serviceStates(want, seen)
 	if !waiting.Empty() {
 		return store.Outcome{
-			Status:  store.StatusActiveUnhealthy,
-			Failure: fmt.Errorf("the service %s is not healthy", waiting.Steps[0].Subject),
+			Status:   store.StatusActiveUnhealthy,
+			Failure:  fmt.Errorf("the service %s is not healthy", waiting.Steps[0].Subject),
+			Services: services,
 		}
 	}
-	outcome := store.Outcome{Status: store.StatusActiveHealthy, DBVersion: seen.Database.Version}
-	outcome.DBHost, outcome.DBPort = p.Settings.Stack.DatabaseAddress(string(project.Ref), p.allotment)
+	outcome := store.Outcome{Status: store.StatusActiveHealthy, DBVersion: seen.Database.Version, Services: services}
+	outcome.DBHost, outcome.DBPort = p.Settings.Stack.DatabaseAddress(p.allotment)
 	return outcome
+}
+
+// serviceStates says of each service where it is and how it is.
+func serviceStates(want stack.Stack, seen engine.Observed) []store.ServiceState {
+	states := []store.ServiceState{}
+	for _, service := range want.Services {
+		state := store.ServiceState{Service: service.Name, Host: service.Address.String(), Port: int32(service.Port), Image: service.Image}
+		message := "its container is gone"
+		for _, container := range seen.Containers {
+			if container.Name == service.Container {
+				state.Healthy, message = container.Healthy, ailment(container)
+			}
+		}
+		if !state.Healthy {
+			state.Message = &message
+		}
+		states = append(states, state)
+	}
+	return states
+}
+
+// ailment says in plain words why a container is not healthy.
+func ailment(container engine.Container) string {
+	if container.State != engine.StateRunning {
+		return "its container is " + string(container.State)
+	}
+	return "its health check fails"
 }

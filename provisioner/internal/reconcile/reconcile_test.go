@@ -84,7 +84,7 @@ func (b *bundle) start(owner string) (stop func()) {
 			Target: "local", Owner: owner, Version: "test", Lease: 2 * time.Second, Heartbeat: 500 * time.Millisecond,
 			Resync: 50 * time.Millisecond, Deadline: 5 * time.Second, Workers: 4,
 			RetryMin: 10 * time.Millisecond, RetryMax: 50 * time.Millisecond,
-			Stack:   stack.Settings{PostgresImage: image, Address: stack.AddressHost, Bind: netip.MustParseAddr("127.0.0.1")},
+			Stack:   stack.Settings{Images: map[string]string{"db": image}, Address: stack.AddressHost, Bind: netip.MustParseAddr("127.0.0.1")},
 			Subnets: store.SubnetPool{Pool: netip.MustParsePrefix("10.213.0.0/16"), Bits: 27},
 			Ports:   store.PortRange{First: 25000, Last: 25999},
 		},

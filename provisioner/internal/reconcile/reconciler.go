@@ -30,9 +30,10 @@ type Settings struct {
 	RetryMin  time.Duration // the wait after a first failure; it doubles up to RetryMax
 	RetryMax  time.Duration
 
-	Stack   stack.Settings
-	Subnets store.SubnetPool
-	Ports   store.PortRange
+	Stack    stack.Settings
+	Services []string // what new projects have where nobody decides
+	Subnets  store.SubnetPool
+	Ports    store.PortRange
 }
 
 // Reconciler works for one target. Any number of them may work for the same one.
@@ -83,7 +84,9 @@ func (r *Reconciler) repeat(ctx context.Context, doing string, interval time.Dur
 func (r *Reconciler) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	return r.Store.BeatTarget(ctx, store.Target{Name: r.Settings.Target, Owner: r.Settings.Owner, Version: r.Settings.Version})
+	return r.Store.BeatTarget(ctx, store.Target{
+		Name: r.Settings.Target, Owner: r.Settings.Owner, Version: r.Settings.Version, Services: r.Settings.Services,
+	})
 }
 
 // The gateway repeats a request within seconds. Its answer is kept for a day, which is ample. What people were told is kept

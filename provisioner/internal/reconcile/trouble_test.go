@@ -127,7 +127,7 @@ func TestATargetWithoutRoomSaysSo(t *testing.T) {
 func TestAnImageThatDoesNotExistFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.launch("", func(s *reconcile.Settings) { s.Stack.PostgresImage = "postgres:0" })
+	b.launch("", func(s *reconcile.Settings) { s.Stack.Images = map[string]string{"db": "postgres:0"} })
 	project := b.become(b.create(), store.StatusInitFailed)
 	require.Equal(t, "pull-image:db: manifest for postgres:0 not found", *project.Message)
 }

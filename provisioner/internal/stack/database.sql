@@ -1,3 +1,4 @@
+begin;
 -- Neither the server's log nor the statistics that users can read may keep a password.
 set local log_statement = 'none';
 set local log_min_duration_statement = -1;
@@ -15,6 +16,9 @@ end
 $$;
 grant pg_read_all_data to supabase_read_only_user;
 alter role supabase_read_only_user set default_transaction_read_only = on;
+
+-- Realtime's own tables, out of the API's reach. Upstream makes it by an init script (docker/volumes/db/realtime.sql).
+create schema if not exists _realtime;
 
 -- Upstream gives all of its roles one password (docker/volumes/db/roles.sql). The passwords come as hexadecimal
 -- digits, so that nothing in them can be taken for SQL.
@@ -36,3 +40,4 @@ $$;
 
 -- The mark by which the provisioner sees that this was done, and with these passwords.
 alter database postgres set plurabase.configured = '{{mark}}';
+commit;

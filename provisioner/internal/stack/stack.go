@@ -33,9 +33,11 @@ type Stack struct {
 
 // Network is a project's own bridge.
 type Network struct {
-	Name   string
-	Subnet netip.Prefix
-	Labels map[string]string
+	Name    string
+	Subnet  netip.Prefix
+	Gateway netip.Addr   // the host's own address on it
+	Dynamic netip.Prefix // where the engine takes the addresses of those from that have none of their own
+	Labels  map[string]string
 }
 
 // Volume outlives every container that mounts it.
@@ -49,13 +51,17 @@ type Service struct {
 	Name        string // `db`
 	Container   string // `plurabase-<ref>-db`
 	Image       string
+	Entrypoint  []string // nil: the image's own
+	Command     []string // nil: the image's own
 	Env         Env
 	Labels      map[string]string
 	Mounts      []Mount
-	Ports       []Port
-	Health      Health
+	Address     netip.Addr // on the project's network, for as long as the project has its subnet
+	Port        uint16     // where it is asked, at Address
+	Ports       []Port     // on the host
+	Health      Health     // the zero value: it is well as long as it runs
 	Limits      Limits
-	StopSignal  string
+	StopSignal  string // empty: the image's own
 	StopTimeout time.Duration
 	DependsOn   []string // services that have to be ready first
 	MinimumAge  int64    // a container made for an earlier generation is replaced: a restart was asked for
@@ -121,6 +127,11 @@ func (s Stack) Volume(name string) Volume {
 // Owns tells by its labels whether something belongs to the project. What does not is never touched.
 func (s Stack) Owns(labels map[string]string) bool {
 	return labels[LabelTarget] == s.Target && labels[LabelProject] == s.Ref
+}
+
+// Labels returns the two labels by which everything of a project is found.
+func Labels(target, ref string) map[string]string {
+	return map[string]string{LabelTarget: target, LabelProject: ref}
 }
 
 // Prefix is what the names of all of a project's objects start with.

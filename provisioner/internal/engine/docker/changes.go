@@ -51,7 +51,9 @@ func (e *Engine) PullImage(ctx context.Context, name string) error {
 func (e *Engine) CreateNetwork(ctx context.Context, wanted stack.Network) error {
 	_, err := e.client.NetworkCreate(ctx, wanted.Name, network.CreateOptions{
 		Driver: "bridge",
-		IPAM:   &network.IPAM{Config: []network.IPAMConfig{{Subnet: wanted.Subnet.String()}}},
+		IPAM: &network.IPAM{Config: []network.IPAMConfig{{
+			Subnet: wanted.Subnet.String(), Gateway: wanted.Gateway.String(), IPRange: wanted.Dynamic.String(),
+		}}},
 		Labels: wanted.Labels,
 	})
 	return translate(err)
@@ -98,6 +100,8 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 func (e *Engine) CreateContainer(ctx context.Context, networkName string, service stack.Service) error {
 	config := &container.Config{
 		Image:       service.Image,
+		Entrypoint:  service.Entrypoint,
+		Cmd:         service.Command,
 		Env:         service.Env.List(),
 		Labels:      service.Labels,
 		Healthcheck: e.health(ctx, service.Health),
@@ -122,21 +126,30 @@ func (e *Engine) CreateContainer(ctx context.Context, networkName string, servic
 	}
 	// Inside the network a service is known by its own name, `db`, as in upstream's docker-compose.yml.
 	networking := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-		networkName: {Aliases: []string{service.Name}},
+		networkName: {
+			Aliases:    []string{service.Name},
+			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: service.Address.String()},
+		},
 	}}
 	_, err := e.client.ContainerCreate(ctx, config, host, networking, nil, service.Container)
 	return translate(err)
 }
 
-// health leaves the start interval out where the daemon does not know it: it came with API 1.44.
+// steadyInterval is how often a service is asked by a daemon that knows no start interval: it came with API 1.44. A start must
+// not take longer because of it.
+const steadyInterval = 5 * time.Second
+
 func (e *Engine) health(ctx context.Context, wanted stack.Health) *container.HealthConfig {
+	if len(wanted.Command) == 0 {
+		return nil
+	}
 	health := &container.HealthConfig{
 		Test: append([]string{"CMD"}, wanted.Command...), Interval: wanted.Interval, Timeout: wanted.Timeout,
 		Retries: wanted.Retries, StartPeriod: wanted.StartPeriod, StartInterval: wanted.StartInterval,
 	}
 	e.client.NegotiateAPIVersion(ctx)
 	if versions.LessThan(e.client.ClientVersion(), "1.44") {
-		health.StartInterval = 0
+		health.StartInterval, health.Interval = 0, min(health.Interval, steadyInterval)
 	}
 	return health
 }

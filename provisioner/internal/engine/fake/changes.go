@@ -103,6 +103,10 @@ func (e *Engine) CreateContainer(ctx context.Context, network string, service st
 			return fmt.Errorf("the container name %s is already in use", service.Container)
 		case !e.pulled[service.Image]:
 			return fmt.Errorf("image %s: %w", service.Image, engine.ErrNotFound)
+		case e.networks[network] == nil:
+			return fmt.Errorf("network %s: %w", network, engine.ErrNotFound)
+		case service.Address.IsValid() && !e.networks[network].subnet.Contains(service.Address):
+			return fmt.Errorf("%s is not in the subnet of network %s", service.Address, network)
 		}
 		e.containers[service.Container] = &container{engine.Container{
 			Name: service.Container, Labels: service.Labels, State: engine.StateCreated, Networks: []string{network},
@@ -128,9 +132,22 @@ func (e *Engine) StartContainer(ctx context.Context, name string) error {
 				return engine.ErrPortTaken
 			}
 		}
+		if e.addressed(one) {
+			return fmt.Errorf("address %s is already in use", one.service.Address)
+		}
 		one.State = engine.StateRunning
 		return nil
 	})
+}
+
+// addressed tells whether something that runs has the container's address already.
+func (e *Engine) addressed(one *container) bool {
+	for name, other := range e.containers {
+		if name != one.Name && other.Runs() && one.service.Address.IsValid() && other.service.Address == one.service.Address {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Engine) bound(port stack.Port) bool {

@@ -1,0 +1,1 @@
+alter table platform.targets drop column services;
