@@ -51,6 +51,7 @@ type Authenticator struct {
 	jwtSecret []byte
 	keys      *keySet
 	parser    *jwt.Parser
+	checked   checked
 }
 
 // sessionAudience is what GoTrue signs every user's session for (its GOTRUE_JWT_AUD, as Supabase sets it).
@@ -69,6 +70,7 @@ func New(profiles Profiles, settings Settings, now func() time.Time) *Authentica
 		jwtSecret: []byte(settings.JWTSecret),
 		keys:      newKeySet(gotrue.New(settings.GoTrueURL), now),
 		parser:    newParser(settings, now),
+		checked:   newChecked(now),
 	}
 }
 
@@ -128,20 +130,32 @@ type sessionClaims struct {
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 func (a *Authenticator) bySession(ctx context.Context, token string) (Caller, error) {
-	var claims sessionClaims
-	_, err := a.parser.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) { return a.key(ctx, t) })
-	if errors.Is(err, gotrue.ErrUnavailable) {
-		return Caller{}, err
-	}
-	if err != nil {
-		return Caller{}, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
-	}
-	// API keys are signed with the same secret: they name no user, and another role.
-	if !uuidPattern.MatchString(claims.Subject) || claims.Role != sessionAudience || claims.Anonymous {
-		return Caller{}, fmt.Errorf("%w: not a user's session", ErrUnauthenticated)
+	claims, known := a.checked.find(token)
+	if !known {
+		var err error
+		if claims, err = a.check(ctx, token); err != nil {
+			return Caller{}, err
+		}
+		a.checked.keep(token, claims)
 	}
 	profile, err := a.profiles.EnsureProfile(ctx, claims.Subject, claims.Email)
 	return Caller{Profile: profile, AAL: claims.AAL}, err
+}
+
+func (a *Authenticator) check(ctx context.Context, token string) (sessionClaims, error) {
+	var claims sessionClaims
+	_, err := a.parser.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) { return a.key(ctx, t) })
+	if errors.Is(err, gotrue.ErrUnavailable) {
+		return claims, err
+	}
+	if err != nil {
+		return claims, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+	}
+	// API keys are signed with the same secret: they name no user, and another role.
+	if !uuidPattern.MatchString(claims.Subject) || claims.Role != sessionAudience || claims.Anonymous {
+		return claims, fmt.Errorf("%w: not a user's session", ErrUnauthenticated)
+	}
+	return claims, nil
 }
 
 // key returns what a token's signature is checked with. The parser lets only the methods through that are set up, and a

@@ -183,3 +183,38 @@ func BenchmarkAuthenticate(b *testing.B) {
 		})
 	}
 }
+
+func TestASessionThatWasCheckedEndsWhenItSays(t *testing.T) {
+	t.Parallel()
+	at := now
+	standIn := newStandIn(t)
+	authenticator := identity.New(profiles{}, identity.Settings{JWTSecret: secret, GoTrueURL: standIn.URL}, func() time.Time { return at })
+	short := signed(t, jwt.SigningMethodHS256, []byte(secret), "", jwt.MapClaims{"exp": now.Add(20 * time.Second).Unix()})
+	_, err := authenticator.Authenticate(t.Context(), short)
+	require.NoError(t, err)
+	at = now.Add(29 * time.Second) // within the clocks' difference
+	_, err = authenticator.Authenticate(t.Context(), short)
+	require.NoError(t, err)
+	at = now.Add(30 * time.Second)
+	_, err = authenticator.Authenticate(t.Context(), short)
+	require.ErrorIs(t, err, identity.ErrUnauthenticated)
+}
+
+func TestAWithdrawnKeyCountsForAMinuteAtMost(t *testing.T) {
+	t.Parallel()
+	at := now
+	standIn := newStandIn(t)
+	authenticator := identity.New(profiles{}, identity.Settings{GoTrueURL: standIn.URL}, func() time.Time { return at })
+	old, next := newSigner(t, "old", jwt.SigningMethodES256), newSigner(t, "next", jwt.SigningMethodES256)
+	standIn.publish(old.jwk())
+	session := old.session(t, nil)
+	_, err := authenticator.Authenticate(t.Context(), session)
+	require.NoError(t, err)
+	standIn.publish(next.jwk())
+	at = now.Add(time.Minute)
+	// Somebody with the new key makes the keys be read again.
+	_, err = authenticator.Authenticate(t.Context(), next.session(t, jwt.MapClaims{"exp": now.Add(time.Hour).Unix()}))
+	require.NoError(t, err)
+	_, err = authenticator.Authenticate(t.Context(), session)
+	require.ErrorIs(t, err, identity.ErrUnauthenticated)
+}
