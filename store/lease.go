@@ -102,6 +102,9 @@ func (c *Claim) beginOperation(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := c.dropSupersededBackups(ctx, tx); err != nil {
+		return err
+	}
 	return c.readRestarts(ctx, tx)
 }
 
@@ -374,6 +377,9 @@ func (c *Claim) endOperation(ctx context.Context, tx pgx.Tx, failure error) erro
 	_, err := tx.Exec(ctx, `update platform.operations set state = $2, error = $3, finished_at = $4 where id = $1`,
 		c.OperationID, state, errorText(failure), c.store.now())
 	if err != nil {
+		return err
+	}
+	if err := c.endBackups(ctx, tx, failure); err != nil {
 		return err
 	}
 	return c.store.notifyOperation(ctx, tx, c.Project, c.Kind, failure)

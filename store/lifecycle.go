@@ -44,6 +44,24 @@ var transitions = map[OperationKind]transition{
 	OperationUpgrade: {DesiredActive, map[Status]Status{
 		StatusActiveHealthy: StatusUpgrading, // what is not well is mended first: there is nothing to go back to
 	}},
+	OperationBackup: {DesiredActive, map[Status]Status{
+		StatusActiveHealthy:   StatusActiveHealthy,
+		StatusActiveUnhealthy: StatusActiveUnhealthy,
+	}},
+	OperationRestoreBackup: {DesiredActive, map[Status]Status{
+		StatusActiveHealthy:   StatusRestoring,
+		StatusActiveUnhealthy: StatusRestoring,
+	}},
+}
+
+// words name what an operation is where its kind alone is no word.
+var words = map[OperationKind]string{OperationRestoreBackup: "restore of a backup"}
+
+func (k OperationKind) word() string {
+	if word, named := words[k]; named {
+		return word
+	}
+	return string(k)
 }
 
 // busy says what a project is doing, for the message of a refusal.
@@ -72,7 +90,7 @@ func next(kind OperationKind, status Status) (Desired, Status, error) {
 	row := transitions[kind]
 	shown, allowed := row.from[status]
 	if !allowed {
-		return "", "", &ConflictError{fmt.Sprintf("The project %s: it cannot be changed by a %s now.", busy[status], kind)}
+		return "", "", &ConflictError{fmt.Sprintf("The project %s: it cannot be changed by a %s now.", busy[status], kind.word())}
 	}
 	return row.desired, shown, nil
 }
@@ -142,7 +160,7 @@ func lockProject(ctx context.Context, tx pgx.Tx, ref Ref) (Project, error) {
 func (s *Store) beginOperation(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind, services []string) error {
 	_, err := tx.Exec(ctx, `
 		insert into platform.operations (project_id, project_ref, kind, generation, requested_by, request_id, created_at, services)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		values ($1, $2, $3, $4, nullif($5, 0), $6, $7, $8)`, // nobody asks for a scheduled backup
 		project.ID, project.Ref, kind, project.Generation, actor.ProfileID, actor.RequestID, s.now(), services)
 	if err != nil {
 		return fmt.Errorf("note the operation: %w", err)

@@ -147,6 +147,9 @@ var told = map[OperationKind]struct{ done, failed string }{
 	OperationResize:    {"%s has its new size", "%s could not be given its new size"},
 	OperationUpgrade:   {"%s is upgraded", "%s could not be upgraded"},
 	OperationDelete:    {"%s is deleted", "%s could not be deleted"},
+
+	OperationBackup:        {"", "%s could not be backed up"},
+	OperationRestoreBackup: {"%s has the data of its backup again", "A backup of %s could not be restored"},
 }
 
 // notifyOperation tells the members who may see a project how an operation on it ended.

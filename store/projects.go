@@ -50,6 +50,9 @@ const (
 	OperationResize    OperationKind = "resize"    // ResizeProject
 	OperationUpgrade   OperationKind = "upgrade"   // UpgradeProject
 	OperationDelete    OperationKind = "delete"
+
+	OperationBackup        OperationKind = "backup"         // RequestBackup, ScheduleBackup
+	OperationRestoreBackup OperationKind = "restore_backup" // RestoreBackup
 )
 
 // Project is a row of platform.projects, without secrets and without the lease.
@@ -133,47 +136,51 @@ const projectColumns = `p.id, p.ref, p.organization_id, o.slug, p.name, p.cloud_
 // organization is gone.
 func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProject) (CreatedProject, error) {
 	return write(ctx, s, actor, "create the project", func(ctx context.Context, tx pgx.Tx) (CreatedProject, AuditEntry, error) {
-		name, err := newLetters(s.random, 20)
-		if err != nil {
-			return CreatedProject{}, AuditEntry{}, err
-		}
-		secrets, err := s.newSecrets(Ref(name), wanted.DatabasePassword)
-		if err != nil {
-			return CreatedProject{}, AuditEntry{}, err
-		}
-		rows, _ := tx.Query(ctx, `
-			with p as (
-				insert into platform.projects (ref, organization_id, name, cloud_provider, region, target, compute_size,
-					services, desired, status, created_at, updated_at)
-				values ($1, $2, $3, $4, $5, $6, $7,
-					coalesce($8, nullif((select services from platform.targets where name = $6), '{}'), $12), $9, $10, $11, $11)
-				returning *
-			)
-			select `+projectColumns+` from p join platform.organizations o on o.id = p.organization_id`,
-			name, wanted.OrganizationID, wanted.Name, wanted.CloudProvider, wanted.Region, wanted.Target,
-			wanted.ComputeSize, wanted.Services, DesiredActive, StatusComingUp, s.now(), DefaultServices)
-		project, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
-		if violates(err, "projects_organization_id_fkey") {
-			return CreatedProject{}, AuditEntry{}, ErrNotFound // deleted in the meantime
-		}
-		if err != nil {
-			return CreatedProject{}, AuditEntry{}, err
-		}
-		if err := s.insertSecrets(ctx, tx, project.ID, project.Ref, secrets); err != nil {
-			return CreatedProject{}, AuditEntry{}, err
-		}
-		if err := s.insertDefaultAPIKeys(ctx, tx, project); err != nil {
-			return CreatedProject{}, AuditEntry{}, err
-		}
-		if err := s.beginOperation(ctx, tx, actor, project, OperationCreate, nil); err != nil {
-			return CreatedProject{}, AuditEntry{}, err
-		}
-		entry := AuditEntry{
-			Action: "projects.create", OrganizationID: wanted.OrganizationID, ProjectRef: project.Ref,
-			Details: map[string]any{"name": wanted.Name},
-		}
-		return CreatedProject{project, secrets[SecretAnonKey], secrets[SecretServiceKey]}, entry, nil
+		return s.createProject(ctx, tx, actor, wanted)
 	})
+}
+
+func (s *Store) createProject(ctx context.Context, tx pgx.Tx, actor Actor, wanted NewProject) (CreatedProject, AuditEntry, error) {
+	name, err := newLetters(s.random, 20)
+	if err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
+	secrets, err := s.newSecrets(Ref(name), wanted.DatabasePassword)
+	if err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
+	rows, _ := tx.Query(ctx, `
+		with p as (
+			insert into platform.projects (ref, organization_id, name, cloud_provider, region, target, compute_size,
+				services, desired, status, created_at, updated_at)
+			values ($1, $2, $3, $4, $5, $6, $7,
+				coalesce($8, nullif((select services from platform.targets where name = $6), '{}'), $12), $9, $10, $11, $11)
+			returning *
+		)
+		select `+projectColumns+` from p join platform.organizations o on o.id = p.organization_id`,
+		name, wanted.OrganizationID, wanted.Name, wanted.CloudProvider, wanted.Region, wanted.Target,
+		wanted.ComputeSize, wanted.Services, DesiredActive, StatusComingUp, s.now(), DefaultServices)
+	project, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
+	if violates(err, "projects_organization_id_fkey") {
+		return CreatedProject{}, AuditEntry{}, ErrNotFound // deleted in the meantime
+	}
+	if err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
+	if err := s.insertSecrets(ctx, tx, project.ID, project.Ref, secrets); err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
+	if err := s.insertDefaultAPIKeys(ctx, tx, project); err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
+	if err := s.beginOperation(ctx, tx, actor, project, OperationCreate, nil); err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
+	entry := AuditEntry{
+		Action: "projects.create", OrganizationID: wanted.OrganizationID, ProjectRef: project.Ref,
+		Details: map[string]any{"name": wanted.Name},
+	}
+	return CreatedProject{project, secrets[SecretAnonKey], secrets[SecretServiceKey]}, entry, nil
 }
 
 // ProjectAccess is a project as one of those who may see it does.

@@ -12,6 +12,8 @@ import (
 
 // Engine runs containers. Its errors are transient unless they are a PermanentError or one of the errors below.
 type Engine interface {
+	Data
+
 	// Observe returns everything that belongs to the project by its labels, and whatever else has one of its names.
 	Observe(ctx context.Context, question Question) (Observed, error)
 	// Survey returns every container of the target, and the named others that exist, in one look.

@@ -19,6 +19,12 @@ const (
 	LabelGeneration = "io.plurabase.generation"
 )
 
+// Labels of scratch containers, which belong to no project, and of their volumes.
+const (
+	LabelScratch = "io.plurabase.scratch" // the target
+	LabelBackup  = "io.plurabase.backup"  // the number of the backup that it is for
+)
+
 // Stack is everything that a project should have, and nothing else.
 type Stack struct {
 	Target   string

@@ -76,7 +76,7 @@ func (e *Engine) Disconnect(ctx context.Context, network, name string) error {
 func (e *Engine) CreateVolume(ctx context.Context, wanted stack.Volume) error {
 	return e.change(ctx, "CreateVolume", wanted.Name, func() error {
 		if e.volumes[wanted.Name] == nil {
-			e.volumes[wanted.Name] = &volume{Volume: engine.Volume{Name: wanted.Name, Labels: wanted.Labels}}
+			e.volumes[wanted.Name] = newVolume(wanted.Name, wanted.Labels)
 		}
 		return nil
 	})

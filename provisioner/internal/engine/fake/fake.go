@@ -47,7 +47,13 @@ type network struct {
 
 type volume struct {
 	engine.Volume
-	mark string // what the database's setup left
+	mark      string            // what the database's setup left
+	databases map[string]string // what is in each, where the volume is a database's
+	files     string            // where it is not
+}
+
+func newVolume(name string, labels map[string]string) *volume {
+	return &volume{Volume: engine.Volume{Name: name, Labels: labels}, databases: map[string]string{working: ""}}
 }
 
 // New returns an engine that can pull the images, and has nothing else.
