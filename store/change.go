@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -76,11 +77,14 @@ type APIKeys struct {
 }
 
 // RotateJWTSecret gives a project another JWT secret, a new random one where it is empty, and signs its legacy API keys
-// anew. Every session and key that the old one signed ends.
-func (s *Store) RotateJWTSecret(ctx context.Context, actor Actor, ref Ref, jwtSecret string) (APIKeys, error) {
+// anew. Every session and key that the old one signed ends. LastRotation finds what becomes of it, by trackingID.
+func (s *Store) RotateJWTSecret(ctx context.Context, actor Actor, ref Ref, jwtSecret, trackingID string) (APIKeys, error) {
 	return write(ctx, s, actor, "rotate the JWT secret", func(ctx context.Context, tx pgx.Tx) (APIKeys, AuditEntry, error) {
 		project, err := lockProject(ctx, tx, ref)
 		if err != nil {
+			return APIKeys{}, AuditEntry{}, err
+		}
+		if err := refuseSigningKeys(ctx, tx, project.ID); err != nil {
 			return APIKeys{}, AuditEntry{}, err
 		}
 		if jwtSecret == "" {
@@ -95,10 +99,27 @@ func (s *Store) RotateJWTSecret(ctx context.Context, actor Actor, ref Ref, jwtSe
 		if err := s.replaceSecrets(ctx, tx, project, secrets); err != nil {
 			return APIKeys{}, AuditEntry{}, err
 		}
-		_, err = s.takeUp(ctx, tx, actor, project, OperationConfigure)
+		changed, err := s.takeUp(ctx, tx, actor, project, OperationConfigure)
+		if err != nil {
+			return APIKeys{}, AuditEntry{}, err
+		}
+		if changed.Generation > project.Generation { // something runs that takes it up
+			_, err = tx.Exec(ctx, `update platform.operations set tracking_id = $3 where project_id = $1 and generation = $2`,
+				project.ID, changed.Generation, trackingID)
+		}
 		entry := AuditEntry{Action: "projects.jwt-secret", OrganizationID: project.OrganizationID, ProjectRef: ref}
 		return APIKeys{secrets[SecretAnonKey], secrets[SecretServiceKey]}, entry, err
 	})
+}
+
+// refuseSigningKeys refuses to replace the JWT secret of a project that signs with keys of its own: there it is one of them,
+// and is retired as they are.
+func refuseSigningKeys(ctx context.Context, q querier, projectID int64) error {
+	keys, err := signingKeys(ctx, q, projectID)
+	if err == nil && len(keys) > 0 {
+		err = &ConflictError{"The project has JWT signing keys: rotate to a standby key, then revoke the legacy JWT secret."}
+	}
+	return err
 }
 
 // Upgrade is a service of a project whose target offers another version.
@@ -125,6 +146,16 @@ func projectUpgrades(ctx context.Context, q querier, projectID int64) ([]Upgrade
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Upgrade])
 }
 
+// ProjectImage returns the image that one of a project's services runs; empty where it has none yet.
+func (s *Store) ProjectImage(ctx context.Context, projectID int64, service string) (image string, err error) {
+	err = s.pool.QueryRow(ctx, `select image from platform.project_images where project_id = $1 and service = $2`,
+		projectID, service).Scan(&image)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return image, wrap("look the service's image up", err)
+}
+
 // UpgradeProject brings every service of a healthy project to the version that its target offers. Where the new ones do
 // not become healthy, the provisioner puts the versions before back. Between major versions of Postgres there is no such
 // way: the files of one cannot be read by another.
@@ -141,7 +172,7 @@ func (s *Store) UpgradeProject(ctx context.Context, actor Actor, ref Ref) (Proje
 			return Project{}, &ConflictError{"The project already has the versions that its deployment target offers."}
 		}
 		for _, upgrade := range upgrades {
-			if err := upgrade.check(); err != nil {
+			if err := upgrade.Check(); err != nil {
 				return Project{}, err
 			}
 			_, err := tx.Exec(ctx, `
@@ -155,9 +186,9 @@ func (s *Store) UpgradeProject(ctx context.Context, actor Actor, ref Ref) (Proje
 	})
 }
 
-// check refuses what no change of an image can do.
-func (u Upgrade) check() error {
-	from, to := majorVersion(u.From), majorVersion(u.To)
+// Check refuses, with a ConflictError, what no change of an image can do.
+func (u Upgrade) Check() error {
+	from, to := MajorVersion(u.From), MajorVersion(u.To)
 	if u.Service == ServiceDatabase && from != "" && to != "" && from != to {
 		return &ConflictError{fmt.Sprintf(
 			"Postgres %s cannot be upgraded to %s in place: restore a backup into a new project.", from, to)}
@@ -165,10 +196,11 @@ func (u Upgrade) check() error {
 	return nil
 }
 
-// leadingNumber is the major version in an image's tag: 17 in `supabase/postgres:17.6.1.132`.
+// leadingNumber is 17 in `17.6.1.132`.
 var leadingNumber = regexp.MustCompile(`^\d+`)
 
-func majorVersion(image string) string {
+// MajorVersion is the number that an image's tag begins with; empty where it begins with something else.
+func MajorVersion(image string) string {
 	_, tag, _ := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
 	return leadingNumber.FindString(tag)
 }

@@ -88,15 +88,38 @@ func TestAPasswordAndAJWTSecretAreReplaced(t *testing.T) {
 	require.Equal(t, before[store.SecretJWT], after[store.SecretJWT])
 	require.Equal(t, store.OperationConfigure, l.claim().Kind)
 
-	keys, err := l.store.RotateJWTSecret(t.Context(), actor(l.profile, "change 2"), ref, "")
+	keys, err := l.store.RotateJWTSecret(t.Context(), actor(l.profile, "change 2"), ref, "", "tracked")
 	require.NoError(t, err)
 	rotated := read()
 	require.NotEqual(t, after[store.SecretJWT], rotated[store.SecretJWT])
 	require.NotEqual(t, after[store.SecretAnonKey], keys.AnonKey)
 	require.Equal(t, store.APIKeys{AnonKey: rotated[store.SecretAnonKey], ServiceKey: rotated[store.SecretServiceKey]}, keys)
-	again, err := l.store.RotateJWTSecret(t.Context(), actor(l.profile, "change 2"), ref, "")
+	again, err := l.store.RotateJWTSecret(t.Context(), actor(l.profile, "change 2"), ref, "", "tracked")
 	require.NoError(t, err)
 	require.Equal(t, keys, again, "the same request")
+
+	id := scalar[int64](l, `select id from platform.projects`)
+	rotation, err := l.store.LastRotation(t.Context(), id)
+	require.NoError(t, err)
+	require.True(t, rotation.Open())
+	require.Equal(t, "tracked", *rotation.TrackingID)
+	l.expire()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+	rotation, err = l.store.LastRotation(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, store.OperationSucceeded, rotation.State)
+}
+
+func TestAProjectWithSigningKeysRetiresItsJWTSecretAsOneOfThem(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	ref := l.running(nil)
+	_, err := l.store.CreateSigningKey(t.Context(), actor(l.profile, "change 1"), ref, store.WantedSigningKey{Algorithm: "ES256"})
+	require.NoError(t, err)
+	_, err = l.store.RotateJWTSecret(t.Context(), actor(l.profile, "change 2"), ref, "", "tracked")
+	require.EqualError(t, err, "The project has JWT signing keys: rotate to a standby key, then revoke the legacy JWT secret.")
+	_, err = l.store.LastRotation(t.Context(), scalar[int64](l, `select id from platform.projects`))
+	require.ErrorIs(t, err, store.ErrNotFound)
 }
 
 func TestAnUpgradeLeadsToWhatTheTargetOffers(t *testing.T) {
@@ -144,7 +167,7 @@ func TestAnOperationTellsHowFarItIs(t *testing.T) {
 	l.create()
 	id := scalar[int64](l, `select id from platform.projects`)
 	one := func() store.Operation {
-		operations, err := l.store.Operations(t.Context(), id, 1)
+		operations, err := l.store.Operations(t.Context(), id, store.OperationPage{Limit: 1})
 		require.NoError(t, err)
 		require.Len(t, operations, 1)
 		return operations[0]
@@ -157,6 +180,7 @@ func TestAnOperationTellsHowFarItIs(t *testing.T) {
 		step, err := claim.StartStep(t.Context(), "pull-image:db", "missing")
 		require.NoError(t, err)
 		require.Equal(t, "pull-image:db", *one().CurrentStep)
+		require.NoError(t, claim.NoteProgress(t.Context(), step, 12, "1.2 of 10.0 MB"))
 		require.NoError(t, claim.FinishStep(t.Context(), step, nil))
 	}
 	require.Equal(t, 50, one().Percent)
@@ -170,7 +194,14 @@ func TestAnOperationTellsHowFarItIs(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, steps, 2)
 	require.Equal(t, "missing", steps[1].Cause)
+	require.Equal(t, 12, *steps[1].Percent)
+	require.Equal(t, "1.2 of 10.0 MB", *steps[1].Detail)
 	require.Equal(t, 2, steps[1].Attempt)
+	count, err := l.store.CountOperations(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, 1, count)
+	_, err = l.store.Operation(t.Context(), id+1, one().ID)
+	require.ErrorIs(t, err, store.ErrNotFound, "another project's are not to be seen")
 	steps, err = l.store.OperationSteps(t.Context(), id+1, one().ID)
 	require.NoError(t, err)
 	require.Empty(t, steps, "another project's are not to be seen")

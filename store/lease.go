@@ -258,6 +258,17 @@ func (c *Claim) FinishStep(ctx context.Context, id int64, failure error) error {
 	})
 }
 
+// NoteProgress says how far a step has come that is not over.
+func (c *Claim) NoteProgress(ctx context.Context, id int64, percent int, detail string) error {
+	if id == 0 {
+		return nil
+	}
+	return c.write(ctx, "note the progress of a step", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update platform.operation_steps set percent = $2, detail = $3 where id = $1`, id, percent, detail)
+		return err
+	})
+}
+
 // SetStatus shows what the project is while work on it goes on.
 func (c *Claim) SetStatus(ctx context.Context, status Status) error {
 	return c.writeCurrent(ctx, "show the status", func(tx pgx.Tx) error {

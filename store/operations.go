@@ -31,7 +31,11 @@ type Operation struct {
 	CreatedAt   time.Time
 	StartedAt   *time.Time
 	FinishedAt  *time.Time
+	TrackingID  *string // by which whoever asked for another JWT secret follows it
 }
+
+// Open tells that the operation is not over yet.
+func (o Operation) Open() bool { return o.State == OperationPending || o.State == OperationRunning }
 
 // OperationStep is one try of one step of an operation.
 type OperationStep struct {
@@ -41,32 +45,82 @@ type OperationStep struct {
 	StartedAt  time.Time
 	FinishedAt *time.Time
 	Error      *string
+	Percent    *int    // how far it has come, where it says so
+	Detail     *string // `12.5 of 80.0 MB`
 }
 
-// Operations lists what was last asked of a project, the newest first. Limit 0: all of it.
-func (s *Store) Operations(ctx context.Context, projectID int64, limit int) ([]Operation, error) {
+// operationColumns are an operation's, with how many of its steps are done.
+const operationColumns = `
+	o.id, o.kind, o.state,
+	case when o.state = 'succeeded' then 100
+		else coalesce(least(99, 100 * done.steps / nullif(greatest(o.planned, done.steps + 1), 0)), 0) end,
+	(select step from platform.operation_steps where operation_id = o.id and finished_at is null order by id limit 1),
+	coalesce(o.error, o.undone), o.requested_by, o.created_at, o.started_at, o.finished_at, o.tracking_id
+	from platform.operations o, lateral (
+		select count(*)::integer as steps from platform.operation_steps s
+		where s.operation_id = o.id and s.finished_at is not null and s.error is null
+	) done`
+
+// OperationPage is one page of a project's operations. Limit 0: all of them.
+type OperationPage struct{ Limit, Offset int }
+
+// Operations lists what was asked of a project, the newest first.
+func (s *Store) Operations(ctx context.Context, projectID int64, page OperationPage) ([]Operation, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select o.id, o.kind, o.state,
-			case when o.state = 'succeeded' then 100
-				else coalesce(least(99, 100 * done.steps / nullif(greatest(o.planned, done.steps + 1), 0)), 0) end,
-			(select step from platform.operation_steps where operation_id = o.id and finished_at is null order by id limit 1),
-			coalesce(o.error, o.undone), o.requested_by, o.created_at, o.started_at, o.finished_at
-		from platform.operations o, lateral (
-			select count(*)::integer as steps from platform.operation_steps s
-			where s.operation_id = o.id and s.finished_at is not null and s.error is null
-		) done
-		where o.project_id = $1
-		order by o.id desc limit nullif($2, 0)`, projectID, limit)
+		select `+operationColumns+` where o.project_id = $1 order by o.id desc limit nullif($2, 0) offset $3`,
+		projectID, page.Limit, page.Offset)
 	operations, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Operation])
 	return operations, wrap("list the operations", err)
 }
 
+// CountOperations counts what was ever asked of a project.
+func (s *Store) CountOperations(ctx context.Context, projectID int64) (count int, err error) {
+	err = s.pool.QueryRow(ctx, `select count(*) from platform.operations where project_id = $1`, projectID).Scan(&count)
+	return count, wrap("count the operations", err)
+}
+
+// Operation returns one of a project's operations. ErrNotFound: it has no such one.
+func (s *Store) Operation(ctx context.Context, projectID, operationID int64) (Operation, error) {
+	return s.oneOperation(ctx, `o.id = $2`, projectID, operationID)
+}
+
+// LastOperation returns the last of its kind that was asked of a project. ErrNotFound: none was.
+func (s *Store) LastOperation(ctx context.Context, projectID int64, kind OperationKind) (Operation, error) {
+	return s.oneOperation(ctx, `o.kind = $2`, projectID, kind)
+}
+
+// LastRotation returns the operation by which a project took up its last JWT secret. ErrNotFound: none was needed.
+func (s *Store) LastRotation(ctx context.Context, projectID int64) (Operation, error) {
+	return s.oneOperation(ctx, `o.tracking_id is not null`, projectID)
+}
+
+func (s *Store) oneOperation(ctx context.Context, which string, arguments ...any) (Operation, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select `+operationColumns+` where o.project_id = $1 and `+which+` order by o.id desc limit 1`, arguments...)
+	operation, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Operation])
+	return operation, wrap("look the operation up", err)
+}
+
 // OperationSteps lists the steps of one of a project's operations, in the order in which they began.
 func (s *Store) OperationSteps(ctx context.Context, projectID, operationID int64) ([]OperationStep, error) {
+	steps, err := s.StepsOf(ctx, projectID, operationID)
+	return steps[operationID], err
+}
+
+// StepsOf lists the steps of some of a project's operations, by operation and in the order in which they began.
+func (s *Store) StepsOf(ctx context.Context, projectID int64, operationIDs ...int64) (map[int64][]OperationStep, error) {
 	rows, _ := s.pool.Query(ctx, `
-		select s.step, s.cause, s.attempt, s.started_at, s.finished_at, s.error
+		select s.operation_id, s.step, s.cause, s.attempt, s.started_at, s.finished_at, s.error, s.percent, s.detail
 		from platform.operation_steps s join platform.operations o on o.id = s.operation_id
-		where o.id = $2 and o.project_id = $1 order by s.id`, projectID, operationID)
-	steps, err := pgx.CollectRows(rows, pgx.RowToStructByPos[OperationStep])
-	return steps, wrap("list the operation's steps", err)
+		where o.id = any ($2) and o.project_id = $1 order by s.id`, projectID, operationIDs)
+	type row struct {
+		OperationID int64
+		OperationStep
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+	steps := map[int64][]OperationStep{}
+	for _, one := range found {
+		steps[one.OperationID] = append(steps[one.OperationID], one.OperationStep)
+	}
+	return steps, wrap("list the operations' steps", err)
 }

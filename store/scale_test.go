@@ -94,7 +94,7 @@ func TestHotStatementsReadNoBigTableWhole(t *testing.T) {
 			return err
 		},
 		"a project's operations": func(ctx context.Context) error {
-			_, err := s.Operations(ctx, project.ID, 10)
+			_, err := s.Operations(ctx, project.ID, store.OperationPage{Limit: 10})
 			return err
 		},
 		"a project for the gateway": func(ctx context.Context) error {

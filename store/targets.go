@@ -18,14 +18,19 @@ type Target struct {
 	Images        map[string]string // by service: what new projects get, and upgrades lead to
 	Services      []string          // what new projects have where nobody decides; empty: DefaultServices
 	HeartbeatAt   time.Time         // set by Postgres
+	Alive         bool              // by Postgres' clock: its provisioner was heard of within heartbeatPatience
 }
+
+// heartbeatPatience is how long a provisioner may be silent before it counts as gone. It beats every ten seconds or more
+// often.
+const heartbeatPatience = 45 * time.Second
 
 // BeatTarget tells everybody that the target has a provisioner, and what it has and offers. What the engine did not
 // tell this time stays as it was known.
 func (s *Store) BeatTarget(ctx context.Context, target Target) error {
 	_, err := s.pool.Exec(ctx, `
 		insert into platform.targets as t (name, heartbeat_at, owner, version, engine_version, cpus, memory_bytes, images, services)
-		values ($1, clock_timestamp(), $2, $3, nullif($4, ''), nullif($5, 0), nullif($6, 0), $7, $8)
+		values ($1, clock_timestamp(), $2, $3, nullif($4, ''), nullif($5, 0), nullif($6::bigint, 0), $7, $8)
 		on conflict (name) do update set heartbeat_at = excluded.heartbeat_at, owner = excluded.owner, version = excluded.version,
 			engine_version = coalesce(excluded.engine_version, t.engine_version), cpus = coalesce(excluded.cpus, t.cpus),
 			memory_bytes = coalesce(excluded.memory_bytes, t.memory_bytes), images = excluded.images, services = excluded.services`,
@@ -40,12 +45,21 @@ func (t Target) images() map[string]string {
 	return t.Images
 }
 
+const targetColumns = `
+	name, owner, version, coalesce(engine_version, ''), coalesce(cpus, 0), coalesce(memory_bytes, 0), images,
+	coalesce(services, '{}'), heartbeat_at, heartbeat_at > clock_timestamp() - $1::interval
+	from platform.targets`
+
 // Targets lists the deployment targets that have ever had a provisioner, by name.
 func (s *Store) Targets(ctx context.Context) ([]Target, error) {
-	rows, _ := s.pool.Query(ctx, `
-		select name, owner, version, coalesce(engine_version, ''), coalesce(cpus, 0), coalesce(memory_bytes, 0), images,
-			coalesce(services, '{}'), heartbeat_at
-		from platform.targets order by name`)
+	rows, _ := s.pool.Query(ctx, `select `+targetColumns+` order by name`, heartbeatPatience)
 	targets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Target])
 	return targets, wrap("list the targets", err)
+}
+
+// TargetNamed looks a deployment target up. ErrNotFound: no provisioner has ever worked for it.
+func (s *Store) TargetNamed(ctx context.Context, name string) (Target, error) {
+	rows, _ := s.pool.Query(ctx, `select `+targetColumns+` where name = $2`, heartbeatPatience, name)
+	target, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Target])
+	return target, wrap("look the target up", err)
 }

@@ -117,6 +117,7 @@ func New(dependencies Dependencies) *API {
 	a.registerEmail()
 	a.registerEntitlements()
 	a.registerFeedback()
+	a.registerHealth()
 	a.registerIntegrations()
 	a.registerFunctionSecrets()
 	a.registerInvitations()
@@ -133,8 +134,11 @@ func New(dependencies Dependencies) *API {
 	a.registerProjectDetails()
 	a.registerProjectMissing()
 	a.registerProjects()
+	a.registerProjectSecrets()
 	a.registerReplication()
+	a.registerRestarts()
 	a.registerRoles()
+	a.registerRuns()
 	a.registerScopedTokens()
 	a.registerServiceConfig()
 	a.registerSnippets()
@@ -145,6 +149,7 @@ func New(dependencies Dependencies) *API {
 	a.registerManagement()
 	a.registerSignUp()
 	a.registerTypes()
+	a.registerUpgrades()
 	return a
 }
 

@@ -12,7 +12,6 @@ const (
 	linkMissing = "AWS PrivateLink is Amazon's: this platform does not run there."
 	jitMissing  = "Access to the database for a while is not something that this platform hands out. Make a database role with an expiry, or use the CLI."
 	sodiumKept  = "The root key of pgsodium stays inside the project's database: it is neither shown nor set from here."
-	actionsNone = "Branches are not built by a platform's actions here: there are no runs."
 	drainsNone  = "This platform runs no log pipeline that could be drained. Collect the containers' logs with your own tools."
 	neverReadOn = "This platform never makes a database read-only by itself: a full disk is the operator's to mend."
 	regionsHere = "Where a new project goes is decided by the operator, not by a region."
@@ -44,7 +43,6 @@ func (a *API) registerProjectMissing() {
 	same(a, platform+"/analytics/log-drains", access.InProject(access.AnalyticsRead, "logflare"), "Log drains: none", drainsNone, []never{})
 	same(a, v1+"/database/jit/list", read, "Access to the database for a while: nobody's", jitMissing, JITListResponse{[]never{}})
 	same(a, v1+"/readonly", read, "Whether the platform made the database read-only: no", neverReadOn, ReadOnlyResponse{})
-	same(a, v1+"/actions", read, "Runs of actions: none", actionsNone, []never{})
 	drains := access.InProject(access.AnalyticsAdminWrite, "logflare")
 	for _, missing := range []struct {
 		method, path string
@@ -75,10 +73,6 @@ func (a *API) registerProjectMissing() {
 		{http.MethodPost, v1 + "/readonly/temporary-disable", update, neverReadOn},
 		{http.MethodGet, v1 + "/pgsodium", access.InProject(access.SecretsRead, "*"), sodiumKept},
 		{http.MethodPut, v1 + "/pgsodium", access.InProject(access.SecretsWrite, "*"), sodiumKept},
-		{http.MethodHead, v1 + "/actions", read, actionsNone},
-		{http.MethodGet, v1 + "/actions/{run_id}", read, actionsNone},
-		{http.MethodGet, v1 + "/actions/{run_id}/logs", read, actionsNone},
-		{http.MethodPatch, v1 + "/actions/{run_id}/status", update, actionsNone},
 		{http.MethodPost, v1 + "/restore/cancel", access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"), "A restore cannot be called off here: it ends by itself, or fails and says why."},
 	} {
 		refuse(a, route{method: missing.method, path: missing.path, permission: missing.permission, summary: "Not here"}, missing.why)
