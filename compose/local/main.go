@@ -29,6 +29,8 @@ Settings of both, from the environment:
   PLURABASE_POSTGRES_IMAGE   the image of the projects' databases; debian: a small one that is made here from Debian's
                              packages (run: upstream's, or debian where no registry has it for you; with: debian)
 and of run:
+  PLURABASE_SERVICES         what a new project has where nobody decides (db). The images of the others are pulled, or
+                             named by PLURABASE_AUTH_IMAGE and its like: provisioner -h lists them
   PLURABASE_LISTEN           the gateway's address (127.0.0.1:8000)
   DATABASE_URL               a Postgres to use instead of a private one in .run/postgres
 `

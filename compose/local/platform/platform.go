@@ -6,6 +6,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,7 +72,7 @@ const (
 func Start(ctx context.Context, options Options) (*Platform, error) {
 	p := &Platform{options: options}
 	steps := []func(context.Context) error{
-		p.startPostgres, p.startPostgresMeta, p.startProvisioner, p.startGateway, p.ensureToken, p.writeProfile, p.ready,
+		p.startPostgres, p.startPostgresMeta, p.startProvisioner, p.startGateway, p.ensureToken, p.writeProfile, p.ready, p.awaitTarget,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -166,13 +169,22 @@ func (p *Platform) startPostgresMeta(context.Context) (err error) {
 	return err
 }
 
-func (p *Platform) startProvisioner(context.Context) (err error) {
+// startProvisioner lets new projects have a database alone, where nobody says otherwise: the images of the other services may
+// not be had here.
+func (p *Platform) startProvisioner(context.Context) error {
+	public, err := p.public()
+	if err != nil {
+		return err
+	}
 	environment := map[string]string{
 		"DATABASE_URL":             p.databaseURL,
 		"PLURABASE_MASTER_KEY":     p.secrets.MasterKey,
 		"PLURABASE_POSTGRES_IMAGE": p.options.Machine.PostgresImage,
 		"PLURABASE_LOG_FORMAT":     "text",
 		"PLURABASE_TARGET":         p.options.Target,
+		"PLURABASE_PUBLIC_URL":     public,
+		"PLURABASE_PROJECT_DOMAIN": strings.TrimPrefix(public, "http://"),
+		"PLURABASE_SERVICES":       cmp.Or(os.Getenv("PLURABASE_SERVICES"), store.ServiceDatabase),
 	}
 	for name, value := range p.options.Provisioner {
 		environment[name] = value
@@ -181,18 +193,26 @@ func (p *Platform) startProvisioner(context.Context) (err error) {
 	return err
 }
 
-func (p *Platform) startGateway(ctx context.Context) error {
+// public is the gateway's URL, as it will be.
+func (p *Platform) public() (string, error) {
 	_, port, err := net.SplitHostPort(p.options.Listen)
 	if err != nil {
-		return fmt.Errorf("read the gateway's address: %w", err)
+		return "", fmt.Errorf("read the gateway's address: %w", err)
 	}
-	public := "http://localhost:" + port
+	return "http://localhost:" + port, nil
+}
+
+func (p *Platform) startGateway(ctx context.Context) error {
+	public, err := p.public()
+	if err != nil {
+		return err
+	}
 	environment := map[string]string{
 		"DATABASE_URL":             p.databaseURL,
 		"PLURABASE_MASTER_KEY":     p.secrets.MasterKey,
 		"PLURABASE_JWT_SECRET":     p.secrets.JWTSecret,
 		"PLURABASE_PUBLIC_URL":     public,
-		"PLURABASE_PROJECT_DOMAIN": "localhost:" + port,
+		"PLURABASE_PROJECT_DOMAIN": strings.TrimPrefix(public, "http://"),
 		"PLURABASE_DATABASE_HOST":  "localhost",
 		"PLURABASE_TARGET":         p.options.Target,
 		"PG_META_CRYPTO_KEY":       p.secrets.PgMetaCryptoKey,
@@ -226,13 +246,18 @@ func (p *Platform) startGateway(ctx context.Context) error {
 // administrator is the user of the machine's own access token. Its id is nobody's at any GoTrue.
 const administrator = "00000000-0000-4000-8000-000000000001"
 
-// ensureToken makes an access token the first time, and again when the kept one has been revoked.
-func (p *Platform) ensureToken(ctx context.Context) error {
+// openStore opens the platform's database.
+func (p *Platform) openStore(ctx context.Context) (*store.Store, error) {
 	var masterKey store.MasterKey
 	if err := masterKey.UnmarshalText([]byte(p.secrets.MasterKey)); err != nil {
-		return fmt.Errorf("read the run folder's master key: %w", err)
+		return nil, fmt.Errorf("read the run folder's master key: %w", err)
 	}
-	opened, err := store.Open(ctx, store.Settings{DatabaseURL: p.databaseURL, MasterKey: masterKey})
+	return store.Open(ctx, store.Settings{DatabaseURL: p.databaseURL, MasterKey: masterKey})
+}
+
+// ensureToken makes an access token the first time, and again when the kept one has been revoked.
+func (p *Platform) ensureToken(ctx context.Context) error {
+	opened, err := p.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -275,6 +300,28 @@ func (p *Platform) ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// awaitTarget waits for the provisioner's first heartbeat, which says what new projects have.
+func (p *Platform) awaitTarget(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	opened, err := p.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	for {
+		targets, err := opened.Targets(ctx)
+		if err == nil && slices.ContainsFunc(targets, func(t store.Target) bool { return t.Name == p.options.Target }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the provisioner's heartbeat (see its log in %s): %w", p.logs(), errors.Join(ctx.Err(), err))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func waitFor(ctx context.Context, address string) error {

@@ -21,7 +21,8 @@ main() {
 	fi
 	unset POSTGRES_PASSWORD # the server and all it starts can do without
 	[ $# -eq 0 ] || shift
-	exec postgres -D "$cluster" -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" "$@"
+	# Where the files are is ours to say: upstream's image is started with -D /etc/postgresql.
+	exec postgres "$@" -D "$cluster" -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf"
 }
 
 # initialize makes the cluster under another name, and gives it its own when it is complete and on disk. Killed on the
