@@ -35,6 +35,8 @@ type Engine interface {
 	RemoveVolume(ctx context.Context, name string) error
 	CreateContainer(ctx context.Context, network string, service stack.Service) error
 	StartContainer(ctx context.Context, name string) error // ErrPortTaken
+	// UpdateContainer gives a container other limits while it runs.
+	UpdateContainer(ctx context.Context, name string, limits stack.Limits) error
 	StopContainer(ctx context.Context, name string) error
 	RemoveContainer(ctx context.Context, name string) error
 	// Run runs a command inside a container and returns what it printed. Its failure is the last line of the
@@ -99,10 +101,11 @@ type Container struct {
 	Name     string
 	Labels   map[string]string
 	State    State
-	Healthy  bool     // its health check says so; without one: it runs
-	Networks []string // names
-	Restarts int      // how often the engine started it again by itself; set by Engine.Container alone
-	ExitCode int      // set by Engine.Container alone
+	Healthy  bool         // its health check says so; without one: it runs
+	Networks []string     // names
+	Limits   stack.Limits // set by Engine.Observe alone
+	Restarts int          // how often the engine started it again by itself; set by Engine.Container alone
+	ExitCode int          // set by Engine.Container alone
 }
 
 // Runs tells whether the container has a process, or will have one again without being started.

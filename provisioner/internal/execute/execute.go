@@ -127,6 +127,8 @@ func (e Executor) call(ctx context.Context, want stack.Stack, step plan.Step) er
 		return e.Engine.StartContainer(ctx, step.Object)
 	case plan.WaitHealthy:
 		return e.waitHealthy(ctx, step.Object)
+	case plan.UpdateContainer:
+		return e.Engine.UpdateContainer(ctx, step.Object, want.Service(step.Subject).Limits)
 	case plan.StopContainer:
 		return e.Engine.StopContainer(ctx, step.Object)
 	case plan.RemoveContainer:

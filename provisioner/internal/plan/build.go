@@ -17,6 +17,7 @@ func Build(want stack.Stack, seen engine.Observed) (Plan, error) {
 		return Plan{}, err
 	}
 	b := &builder{want: want, seen: seen, ready: map[string][]string{}}
+	b.configureRunning()
 	b.removeContainers()
 	b.removeNetworks()
 	b.removeVolumes()
@@ -34,6 +35,8 @@ type builder struct {
 	plan Plan
 	// ready names the steps after which a service is ready; none when it is already.
 	ready map[string][]string
+	// configured is the step that sets up the database as it runs.
+	configured []string
 }
 
 // add appends a step and returns its name.
@@ -68,6 +71,9 @@ func (b *builder) removeContainers() {
 			Kind: RemoveContainer, Subject: b.part(container.Name), Object: container.Name, Cause: cause,
 			After: b.pullImage(b.want.Service(container.Labels[stack.LabelService])),
 		}
+		if b.wants(container) { // its successor knows what the database is only now told
+			step.After = append(step.After, b.configured...)
+		}
 		if container.Runs() {
 			stop := step
 			stop.Kind = StopContainer
@@ -90,6 +96,11 @@ func (b *builder) pullImage(service stack.Service) []string {
 	return []string{b.add(step)}
 }
 
+// wants tells whether the project should have a container of this name.
+func (b *builder) wants(container engine.Container) bool {
+	return slices.ContainsFunc(b.want.Services, func(s stack.Service) bool { return s.Container == container.Name })
+}
+
 // misfit says why a container cannot stay, and nothing when it can.
 func (b *builder) misfit(container engine.Container) string {
 	i := slices.IndexFunc(b.want.Services, func(s stack.Service) bool { return s.Container == container.Name })
@@ -100,6 +111,8 @@ func (b *builder) misfit(container engine.Container) string {
 	switch {
 	case container.Labels[stack.LabelConfigHash] != service.Labels[stack.LabelConfigHash]:
 		return "its configuration has changed"
+	case container.Limits.MemoryBytes > service.Limits.MemoryBytes:
+		return "it is to have less memory than it may hold" // it could only be killed for it
 	case generation(container.Labels) < service.MinimumAge:
 		return "a restart was asked for"
 	case !b.networkFits() || !slices.Contains(container.Networks, b.want.Network.Name):
@@ -218,6 +231,10 @@ func (b *builder) service(service stack.Service) {
 		step.Kind, step.Cause, step.After = CreateContainer, "the service has no container", b.beforeCreate(service)
 		after = []string{b.add(step)}
 	}
+	if exists && container.Limits != service.Limits {
+		step.Kind, step.Cause, step.After = UpdateContainer, "its limits have changed", nil
+		after = []string{b.add(step)}
+	}
 	if !exists || !container.Runs() {
 		step.Kind, step.Cause = StartContainer, "the service does not run"
 		step.After = after
@@ -254,10 +271,25 @@ func (b *builder) beforeCreate(service stack.Service) []string {
 	return append(after, b.pullImage(service)...)
 }
 
+// configureRunning plans the setup of a database that runs and was set up otherwise before, ahead of all else: a new password
+// is good before anything is started with it.
+func (b *builder) configureRunning() {
+	if b.want.Database == nil || b.seen.Database == nil {
+		return
+	}
+	for _, service := range b.want.Services {
+		if service.Container == b.want.Database.Container {
+			b.configured = b.configureDatabase(Step{Subject: service.Name, Object: service.Container}, nil)
+		}
+	}
+}
+
 // configureDatabase plans the setup unless the database says that it was done, and with the same passwords.
 func (b *builder) configureDatabase(step Step, after []string) []string {
 	seen := b.seen.Database
 	switch {
+	case len(b.configured) > 0:
+		return append(after, b.configured...)
 	case seen != nil && seen.Mark == b.want.Database.Mark:
 		return after
 	case seen == nil:

@@ -247,6 +247,61 @@ func TestPlans(t *testing.T) {
 			return seen
 		}(), plan: `
 			remove-container:renamed: the project should not have it`},
+		{name: "a new password is set before anything is started with it", want: changed("auth", func(s *stack.Service) {
+			s.Labels = labels(stack.LabelService, "auth", stack.LabelConfigHash, "other", stack.LabelGeneration, "4")
+		}), seen: marked("old mark"), plan: `
+			configure-database:db: the database's configuration has changed
+			stop-container:auth after configure-database:db: its configuration has changed
+			remove-container:auth after stop-container:auth: its configuration has changed
+			create-container:auth after remove-container:auth: the service has no container
+			start-container:auth after create-container:auth, configure-database:db: the service does not run
+			wait-healthy:auth after start-container:auth: the service is not healthy yet`},
+		{name: "a new password is set before the database itself is made anew", want: changed("db", func(s *stack.Service) {
+			s.MinimumAge = 4
+		}), seen: marked("old mark"), plan: `
+			configure-database:db: the database's configuration has changed
+			stop-container:db after configure-database:db: a restart was asked for
+			remove-container:db after stop-container:db: a restart was asked for
+			create-container:db after remove-container:db: the service has no container
+			start-container:db after create-container:db: the service does not run
+			wait-healthy:db after start-container:db: the service is not healthy yet`},
+		{name: "a larger size is given while it runs", want: changed("auth", func(s *stack.Service) {
+			s.Limits = stack.Limits{MemoryBytes: 2, MilliCPUs: 2}
+		}), seen: change("auth", func(c *engine.Container) { c.Limits = stack.Limits{MemoryBytes: 1, MilliCPUs: 2} }), plan: `
+			update-container:auth: its limits have changed`},
+		{name: "a smaller size takes a new container", want: active(),
+			seen: change("auth", func(c *engine.Container) { c.Limits = stack.Limits{MemoryBytes: 1} }), plan: `
+			stop-container:auth: it is to have less memory than it may hold
+			remove-container:auth after stop-container:auth: it is to have less memory than it may hold
+			create-container:auth after remove-container:auth: the service has no container
+			start-container:auth after create-container:auth: the service does not run
+			wait-healthy:auth after start-container:auth: the service is not healthy yet`},
+		{name: "a service that is left out goes, and its volume stays", want: func() stack.Stack {
+			few := active()
+			few.Services = few.Services[:1]
+			return few
+		}(), seen: func() engine.Observed {
+			seen := running()
+			seen.Volumes = append(seen.Volumes, engine.Volume{Name: prefix + "-auth", Labels: labels()})
+			return seen
+		}(), plan: `
+			stop-container:auth: the project should not have it
+			remove-container:auth after stop-container:auth: the project should not have it`},
+		{name: "services come up side by side", want: func() stack.Stack {
+			more := active()
+			more.Services = append(more.Services, service("rest"))
+			return more
+		}(), seen: func() engine.Observed {
+			seen := running()
+			seen.Containers = seen.Containers[1:]
+			return seen
+		}(), plan: `
+			create-container:auth: the service has no container
+			start-container:auth after create-container:auth: the service does not run
+			wait-healthy:auth after start-container:auth: the service is not healthy yet
+			create-container:rest: the service has no container
+			start-container:rest after create-container:rest: the service does not run
+			wait-healthy:rest after start-container:rest: the service is not healthy yet`},
 		{name: "a delete leaves alone what only looks like the project's", want: removed(), seen: foreign(running())},
 		{name: "a pause leaves alone what only looks like the project's", want: inactive(), seen: foreign(running())},
 	} {
@@ -258,6 +313,24 @@ func TestPlans(t *testing.T) {
 			requireOrder(t, got)
 		})
 	}
+}
+
+// changed is active with one service changed.
+func changed(name string, do func(*stack.Service)) stack.Stack {
+	want := active()
+	for i := range want.Services {
+		if want.Services[i].Name == name {
+			do(&want.Services[i])
+		}
+	}
+	return want
+}
+
+// marked is running with a database that was set up otherwise.
+func marked(mark string) engine.Observed {
+	seen := running()
+	seen.Database = &engine.Database{Version: "17.6", Mark: mark}
+	return seen
 }
 
 // requireOrder checks that each step is named once and comes after those that it waits for.

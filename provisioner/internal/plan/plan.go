@@ -23,6 +23,7 @@ const (
 	CreateContainer   Kind = "create-container"
 	StartContainer    Kind = "start-container"
 	WaitHealthy       Kind = "wait-healthy"
+	UpdateContainer   Kind = "update-container" // other limits, while it runs
 	StopContainer     Kind = "stop-container"
 	RemoveContainer   Kind = "remove-container"
 	ConfigureDatabase Kind = "configure-database"

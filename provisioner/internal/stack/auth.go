@@ -35,15 +35,17 @@ func (b builder) auth() (Service, error) {
 		"GOTRUE_MAILER_URLPATHS_EMAIL_CHANGE":            external + "/verify",
 		"GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED": "true",
 		"GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL":   "10",
+		"GOTRUE_MAILER_TEMPLATE_RELOADING_ENABLED":       "true",
 		"GOTRUE_MFA_TOTP_ENROLL_ENABLED":                 "true",
 		"GOTRUE_MFA_TOTP_VERIFY_ENABLED":                 "true",
 	}
 	if keys := b.secret(store.SecretJWTKeys); keys != "" {
 		env["GOTRUE_JWT_KEYS"] = keys
-		env["GOTRUE_JWT_VALIDMETHODS"] = "HS256,RS256,ES256"
-		env["GOTRUE_JWT_VALID_METHODS"] = "HS256,RS256,ES256"
+		env["GOTRUE_JWT_VALIDMETHODS"] = "HS256,RS256,ES256,EdDSA"
+		env["GOTRUE_JWT_VALID_METHODS"] = "HS256,RS256,ES256,EdDSA"
 	}
 	b.settings.Mail.addTo(env)
+	b.configureAuth(env, external)
 	return Service{Env: env, Health: answersWget("http://127.0.0.1:9999/health")}, nil
 }
 

@@ -28,6 +28,7 @@ func (b builder) database() (Service, error) {
 			"POSTGRES_HOST":     "/var/run/postgresql",
 			"POSTGRES_PASSWORD": b.secret(store.SecretDatabasePassword),
 		},
+		Command: b.postgresCommand(),
 		Mounts: []Mount{
 			{Volume: Name(b.ref(), DatabaseService), Path: "/var/lib/postgresql/data"},
 			// The root key of Vault lies here: without it, what a user keeps in Vault is lost.

@@ -35,6 +35,7 @@ func (b builder) functions() (Service, error) {
 	if keys := b.secret(store.SecretJWKS); keys != "" {
 		env["SUPABASE_JWKS"] = keys
 	}
+	b.functionSecrets(env)
 	start := `mkdir -p /home/deno/main && printf '%s' "$PLURABASE_MAIN_SERVICE" >/home/deno/main/index.ts && ` +
 		`unset PLURABASE_MAIN_SERVICE && exec edge-runtime start --main-service /home/deno/main --port ` + strconv.Itoa(functionsPort)
 	ask := `exec 3<>/dev/tcp/127.0.0.1/` + strconv.Itoa(functionsPort) + ` && ` +

@@ -32,5 +32,6 @@ func (b builder) realtime() (Service, error) {
 	if keys := b.secret(store.SecretJWKS); keys != "" {
 		env["API_JWT_JWKS"] = keys
 	}
+	apply(env, b.section(store.ConfigRealtime), realtimeSettings)
 	return Service{Env: env, Health: answersCurl("http://127.0.0.1:4000/api/ping", "-H", "Host:"+RealtimeTenant)}, nil
 }

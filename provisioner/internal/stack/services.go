@@ -75,13 +75,13 @@ func (b builder) image(service string) string {
 	return b.settings.Images[service]
 }
 
-// configHash is of all that a container cannot be given while it runs.
+// configHash is of all that a container cannot be given while it runs. Its limits it can.
 func (b builder) configHash(s Service) string {
 	env := s.Env
 	if s.Name == store.ServiceDatabase {
 		env = Env{} // it is read once, when the database is made: a new password is set inside, without a restart
 	}
-	return b.hash(s.Image, s.Entrypoint, s.Command, env.List(), s.Mounts, s.Address, s.Ports, s.Health, s.Limits, s.StopSignal, s.StopTimeout)
+	return b.hash(s.Image, s.Entrypoint, s.Command, env.List(), s.Mounts, s.Address, s.Ports, s.Health, s.StopSignal, s.StopTimeout)
 }
 
 // healthy asks as upstream does, every second until the service is well and every ten seconds from then on.

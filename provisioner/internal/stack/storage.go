@@ -37,17 +37,24 @@ func (b builder) storage() (Service, error) {
 		"S3_PROTOCOL_PREFIX":                "/storage/v1",
 		"S3_PROTOCOL_ACCESS_KEY_ID":         b.derive("storage S3_PROTOCOL_ACCESS_KEY_ID", 24),
 		"S3_PROTOCOL_ACCESS_KEY_SECRET":     b.derive("storage S3_PROTOCOL_ACCESS_KEY_SECRET", 48),
-		"ENABLE_IMAGE_TRANSFORMATION":       strconv.FormatBool(b.has(store.ServiceImgproxy)),
+		"ENABLE_IMAGE_TRANSFORMATION":       strconv.FormatBool(b.has(store.ServiceImgproxy) && b.transformsImages()),
 		"IMGPROXY_URL":                      "http://" + store.ServiceImgproxy + ":" + strconv.Itoa(imgproxyPort),
 	}
 	if keys := b.secret(store.SecretJWKS); keys != "" {
 		env["JWT_JWKS"] = keys
 	}
+	apply(env, b.section(store.ConfigStorage), storageSettings)
 	return Service{
 		Env:    env,
 		Mounts: []Mount{{Volume: Name(b.ref(), store.ServiceStorage), Path: filesPath}},
 		Health: answersWget("http://127.0.0.1:5000/status"),
 	}, nil
+}
+
+// transformsImages tells whether the owner has left the transformation of images on.
+func (b builder) transformsImages() bool {
+	on, set := lookUp(b.section(store.ConfigStorage), "features.imageTransformation.enabled")
+	return !set || on == true
 }
 
 // imgproxy makes smaller images of those in storage, whose files it reads.

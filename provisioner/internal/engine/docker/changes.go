@@ -160,10 +160,12 @@ const cpuPeriod = 100_000
 // resources sets the CPU limit as a quota: unlike NanoCPUs, Docker accepts one above the host's own cores.
 func resources(limits stack.Limits) container.Resources {
 	return container.Resources{
-		Memory:    limits.MemoryBytes,
-		CPUPeriod: cpuPeriod,
-		CPUQuota:  limits.MilliCPUs * cpuPeriod / 1000,
-		PidsLimit: &limits.Processes,
+		Memory: limits.MemoryBytes,
+		// Docker's own default for a new container. Said, for an update would keep the old one, below the new memory.
+		MemorySwap: 2 * limits.MemoryBytes,
+		CPUPeriod:  cpuPeriod,
+		CPUQuota:   limits.MilliCPUs * cpuPeriod / 1000,
+		PidsLimit:  &limits.Processes,
 	}
 }
 
@@ -175,6 +177,15 @@ func seconds(duration time.Duration) *int {
 // StartContainer implements engine.Engine.
 func (e *Engine) StartContainer(ctx context.Context, name string) error {
 	return translate(e.client.ContainerStart(ctx, name, container.StartOptions{}))
+}
+
+// UpdateContainer implements engine.Engine.
+func (e *Engine) UpdateContainer(ctx context.Context, name string, limits stack.Limits) error {
+	_, err := e.client.ContainerUpdate(ctx, name, container.UpdateConfig{
+		Resources:     resources(limits),
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped}, // an empty one would be none
+	})
+	return translate(err)
 }
 
 // StopContainer implements engine.Engine. The container's own timeout applies.

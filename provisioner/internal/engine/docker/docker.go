@@ -91,7 +91,16 @@ func (e *Engine) containers(ctx context.Context, question engine.Question) ([]en
 			return nil, err
 		}
 		for _, summary := range list {
-			found.add(fromSummary(summary))
+			one := fromSummary(summary)
+			inspected, err := e.client.ContainerInspect(ctx, summary.ID) // the list tells no limits
+			if errdefs.IsNotFound(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			one.Limits = fromResources(inspected.HostConfig.Resources)
+			found.add(one)
 		}
 	}
 	return found.items, nil
@@ -212,6 +221,17 @@ func fromSummary(summary container.Summary) engine.Container {
 		}
 	}
 	return one
+}
+
+func fromResources(resources container.Resources) stack.Limits {
+	limits := stack.Limits{MemoryBytes: resources.Memory}
+	if resources.CPUPeriod > 0 {
+		limits.MilliCPUs = resources.CPUQuota * 1000 / resources.CPUPeriod
+	}
+	if resources.PidsLimit != nil {
+		limits.Processes = *resources.PidsLimit
+	}
+	return limits
 }
 
 // Container implements engine.Engine.

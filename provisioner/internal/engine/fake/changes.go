@@ -159,6 +159,18 @@ func (e *Engine) bound(port stack.Port) bool {
 	return false
 }
 
+// UpdateContainer implements engine.Engine.
+func (e *Engine) UpdateContainer(ctx context.Context, name string, limits stack.Limits) error {
+	return e.change(ctx, "UpdateContainer", name, func() error {
+		one := e.containers[name]
+		if one == nil {
+			return engine.ErrNotFound
+		}
+		one.service.Limits = limits
+		return nil
+	})
+}
+
 // StopContainer implements engine.Engine.
 func (e *Engine) StopContainer(ctx context.Context, name string) error {
 	return e.change(ctx, "StopContainer", name, func() error {

@@ -52,6 +52,7 @@ func (e *Engine) seen(name string) engine.Container {
 	one := e.containers[name].Container
 	one.Healthy = one.State == engine.StateRunning && !e.sick[name]
 	one.Networks = slices.Clone(one.Networks)
+	one.Limits = e.containers[name].service.Limits
 	return one
 }
 
