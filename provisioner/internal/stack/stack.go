@@ -41,8 +41,8 @@ type Stack struct {
 type Network struct {
 	Name    string
 	Subnet  netip.Prefix
-	Gateway netip.Addr   // the host's own address on it
-	Dynamic netip.Prefix // where the engine takes the addresses of those from that have none of their own
+	Gateway netip.Addr   // the host's own address on it; the zero value: the engine decides
+	Dynamic netip.Prefix // where the engine takes the addresses of those from that have none of their own; zero: anywhere
 	Labels  map[string]string
 }
 
@@ -62,7 +62,7 @@ type Service struct {
 	Env         Env
 	Labels      map[string]string
 	Mounts      []Mount
-	Address     netip.Addr // on the project's network, for as long as the project has its subnet
+	Address     netip.Addr // on the project's network, for as long as the project has its subnet; zero: any
 	Port        uint16     // where it is asked, at Address
 	Ports       []Port     // on the host
 	Health      Health     // the zero value: it is well as long as it runs

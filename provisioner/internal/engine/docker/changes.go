@@ -49,12 +49,15 @@ func (e *Engine) PullImage(ctx context.Context, name string) error {
 
 // CreateNetwork implements engine.Engine.
 func (e *Engine) CreateNetwork(ctx context.Context, wanted stack.Network) error {
+	addresses := network.IPAMConfig{Subnet: wanted.Subnet.String()}
+	if wanted.Gateway.IsValid() {
+		addresses.Gateway = wanted.Gateway.String()
+	}
+	if wanted.Dynamic.IsValid() {
+		addresses.IPRange = wanted.Dynamic.String()
+	}
 	_, err := e.client.NetworkCreate(ctx, wanted.Name, network.CreateOptions{
-		Driver: "bridge",
-		IPAM: &network.IPAM{Config: []network.IPAMConfig{{
-			Subnet: wanted.Subnet.String(), Gateway: wanted.Gateway.String(), IPRange: wanted.Dynamic.String(),
-		}}},
-		Labels: wanted.Labels,
+		Driver: "bridge", IPAM: &network.IPAM{Config: []network.IPAMConfig{addresses}}, Labels: wanted.Labels,
 	})
 	return translate(err)
 }
@@ -125,12 +128,11 @@ func (e *Engine) CreateContainer(ctx context.Context, networkName string, servic
 		host.PortBindings[port] = []nat.PortBinding{{HostIP: one.Host.Addr().String(), HostPort: strconv.Itoa(int(one.Host.Port()))}}
 	}
 	// Inside the network a service is known by its own name, `db`, as in upstream's docker-compose.yml.
-	networking := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-		networkName: {
-			Aliases:    []string{service.Name},
-			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: service.Address.String()},
-		},
-	}}
+	endpoint := &network.EndpointSettings{Aliases: []string{service.Name}}
+	if service.Address.IsValid() {
+		endpoint.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: service.Address.String()}
+	}
+	networking := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{networkName: endpoint}}
 	_, err := e.client.ContainerCreate(ctx, config, host, networking, nil, service.Container)
 	return translate(err)
 }
