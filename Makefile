@@ -93,7 +93,7 @@ proof-contract: ## Every route's answers, held against upstream's contract where
 proof-render: ## Kong's configuration, made of files of both generations, of bad ones, and of files drawn at random
 	@go test -count=1 ./kong/render -v -proof
 
-proof: proof-contract-states proof-crash
+proof: proof-contract-states proof-crash proof-routing
 
 .PHONY: proof-contract-states
 proof-contract-states: ## Every row of the lifecycle's table, on the engine in memory
@@ -102,6 +102,10 @@ proof-contract-states: ## Every row of the lifecycle's table, on the engine in m
 .PHONY: proof-crash
 proof-crash: ## The provisioner killed after every step of every operation, on real Docker
 	@$(LOCAL) with env PLURABASE_PROOF=all go test -count=1 -timeout 20m -parallel 6 -run '^TestCrash$$' ./provisioner -v
+
+.PHONY: proof-routing
+proof-routing: ## Where requests to projects go: every path, key and state, and what is made to lead elsewhere
+	@$(LOCAL) with go test -count=1 -run '^TestRouting$$' ./kong -v
 
 .PHONY: test-kong
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had

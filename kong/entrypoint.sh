@@ -4,13 +4,18 @@
 #
 #   PLURABASE_KONG_BASE       the file that kong.platform.yml is merged into: our own of a stand-alone platform by default, or
 #                             upstream's kong.yml, mounted
+#   PLURABASE_PROJECT_DOMAIN  what follows `<ref>.` in a project's host, perhaps with a port; kong.platform.yml knows it without
+#                             one, as PLURABASE_PROJECT_HOST
 #   PLURABASE_KONG_PLATFORM   kong.platform.yml, and what else is merged, separated by spaces
 set -eu
 
 base=${PLURABASE_KONG_BASE:-/etc/plurabase/kong.standalone.yml}
 platform=${PLURABASE_KONG_PLATFORM:-/etc/plurabase/kong.platform.yml}
 : "${KONG_DECLARATIVE_CONFIG:=/usr/local/kong/kong.yml}"
-export KONG_DECLARATIVE_CONFIG
+: "${PLURABASE_PROJECT_DOMAIN:=localhost}"
+export KONG_DECLARATIVE_CONFIG PLURABASE_PROJECT_DOMAIN
+# A host in Kong's routes has no port.
+export PLURABASE_PROJECT_HOST="${PLURABASE_PROJECT_DOMAIN%%:*}"
 
 version=$(kong version | awk '{ print $NF; exit }')
 case $version in

@@ -38,8 +38,9 @@ func startGateway(t *testing.T, environment map[string]string, change ...func(*k
 		Environment: image(t).Environment,
 		ProxySet:    image(t).ProxySet,
 		Plugins: map[string]string{
-			"platform-api":   filepath.Join(binaries, "platform-api"),
-			"pg-meta-crypto": filepath.Join(binaries, "pg-meta-crypto"),
+			"platform-api":    filepath.Join(binaries, "platform-api"),
+			"pg-meta-crypto":  filepath.Join(binaries, "pg-meta-crypto"),
+			"project-gateway": filepath.Join(binaries, "project-gateway"),
 		},
 	}
 	for _, f := range change {

@@ -90,6 +90,7 @@ func setup(t *testing.T, change ...func(*kongtest.Options)) *bundle {
 		"PLURABASE_SIGNUP":         "example.com",
 		"PLURABASE_PUBLIC_URL":     "http://localhost:8000",
 		"PLURABASE_PROJECT_DOMAIN": "localhost:8000",
+		"PLURABASE_PROJECT_HOST":   "localhost",
 		"PLURABASE_DATABASE_HOST":  "localhost",
 		"PLURABASE_STUDIO_URL":     studio,
 		"PG_META_CRYPTO_KEY":       cryptoKey,
@@ -121,6 +122,9 @@ func (a answer) json(t *testing.T) map[string]any {
 	return decoded
 }
 
+// client follows nothing: a redirect is an answer like others.
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // send sends a request through the gateway. headers are name, value, name, value…
 func (b *bundle) send(method, path, body string, headers ...string) answer {
 	b.t.Helper()
@@ -137,9 +141,14 @@ func (b *bundle) trySend(method, path, body string, headers ...string) (answer, 
 	// As it stands: url.Parse would make a path clean that is to arrive as it is.
 	request.URL.Opaque = "//" + request.URL.Host + path
 	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
+		if headers[i+1] != "" {
+			request.Header.Set(headers[i], headers[i+1])
+		}
 	}
-	response, err := http.DefaultClient.Do(request)
+	if request.Host = request.Header.Get("Host"); request.Host != "" {
+		request.URL.Opaque = path // only so the Host is not that of the address
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return answer{}, err
 	}
@@ -313,8 +322,9 @@ func TestAKilledPluginRepeatsNoWrite(t *testing.T) {
 func TestMissingSettingsAreAllNamed(t *testing.T) {
 	t.Parallel()
 	for plugin, missing := range map[string][]string{
-		"platform-api":   {"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL"},
-		"pg-meta-crypto": {"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PG_META_CRYPTO_KEY"},
+		"platform-api":    {"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PLURABASE_PUBLIC_URL"},
+		"pg-meta-crypto":  {"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_JWT_SECRET", "PG_META_CRYPTO_KEY"},
+		"project-gateway": {"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_PUBLIC_URL", "PLURABASE_PROJECT_DOMAIN"},
 	} {
 		command := exec.CommandContext(t.Context(), filepath.Join(binaries, plugin))
 		command.Env = []string{"PWD=/"}
@@ -352,7 +362,7 @@ func TestAWrongMasterKeyIsNotRepeated(t *testing.T) {
 
 func TestTheDumpTouchesNothing(t *testing.T) {
 	t.Parallel()
-	for _, plugin := range []string{"platform-api", "pg-meta-crypto"} {
+	for _, plugin := range []string{"platform-api", "pg-meta-crypto", "project-gateway"} {
 		command := exec.CommandContext(t.Context(), filepath.Join(binaries, plugin), "-dump")
 		command.Env = []string{} // no database, no key
 		output, err := command.Output()

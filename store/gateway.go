@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // gatewayChannel is where the gateway's nodes listen (migrations/0007); the payload is a project's number. A lost message
@@ -169,6 +171,12 @@ func (d *hexDigest) UnmarshalText(text []byte) error {
 	return err
 }
 
+// SameSecret tells whether two projects have one JWT secret, as it is sealed.
+func (p GatewayProject) SameSecret(other GatewayProject) bool {
+	return p.Ref == other.Ref && p.secret.masterKeyID == other.secret.masterKeyID &&
+		bytes.Equal(p.secret.wrapped, other.secret.wrapped) && bytes.Equal(p.secret.sealed, other.secret.sealed)
+}
+
 // GatewaySecret opens the JWT secret of a project, which its services verify tokens with.
 func (s *Store) GatewaySecret(p GatewayProject) ([]byte, error) {
 	dataKey, err := s.sealer.unwrapDataKey(p.Ref, p.secret.masterKeyID, p.secret.wrapped)
@@ -180,27 +188,51 @@ func (s *Store) GatewaySecret(p GatewayProject) ([]byte, error) {
 }
 
 // ListenForGateway calls listening once it hears, and changed with the number of every project of which something changed
-// that the gateway has to know, until ctx ends or the connection breaks.
+// that the gateway has to know, until ctx ends or the connection breaks. One that was cut, rather than closed, is noticed
+// within trustFor.
 func (s *Store) ListenForGateway(ctx context.Context, listening func(), changed func(projectID int64)) error {
-	pooled, err := s.pool.Acquire(ctx)
+	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig.Copy()) // not one of the pool's, which may be all in use
 	if err != nil {
 		return wrap("connect to listen", err)
 	}
-	conn := pooled.Hijack() // it is listening from now on: it must not go back to the pool
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, "listen "+gatewayChannel); err != nil {
 		return wrap("listen", err)
 	}
 	listening()
 	for {
-		notification, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return wrap("listen", err)
+		if err := hearForGateway(ctx, conn, changed); err != nil {
+			return err
 		}
-		if id, err := strconv.ParseInt(notification.Payload, 10, 64); err == nil {
-			changed(id)
+		if err := pingWithin(ctx, conn, trustFor); err != nil {
+			return err
 		}
 	}
+}
+
+// hearForGateway takes what is announced, until nothing has been for a while.
+func hearForGateway(ctx context.Context, conn *pgx.Conn, changed func(projectID int64)) error {
+	for {
+		waiting, cancel := context.WithTimeout(ctx, askEvery)
+		notification, err := conn.WaitForNotification(waiting)
+		cancel()
+		switch {
+		case err == nil:
+			if id, err := strconv.ParseInt(notification.Payload, 10, 64); err == nil {
+				changed(id)
+			}
+		case ctx.Err() == nil && pgconn.Timeout(err) && !conn.IsClosed():
+			return nil
+		default:
+			return wrap("listen", err)
+		}
+	}
+}
+
+func pingWithin(ctx context.Context, conn *pgx.Conn, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return wrap("ask whether the gateway is heard", conn.Ping(ctx))
 }
 
 // Traffic is what went through the gateway for one service of a project.

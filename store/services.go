@@ -22,6 +22,10 @@ const (
 	ServiceAnalytics = "analytics"
 )
 
+// RealtimeTenant is what a project's Realtime calls its one tenant. Realtime goes by the first label of the host that it is
+// asked by, so whoever asks it and whoever sets it up have to agree.
+const RealtimeTenant = "realtime-dev"
+
 // AllServices is every service that a project can have.
 var AllServices = []string{
 	ServiceDatabase, ServiceAuth, ServiceRest, ServiceRealtime, ServiceStorage, ServiceImgproxy, ServiceFunctions,

@@ -39,9 +39,10 @@ const (
 
 // names of the plugins that are run. The first one is the measure.
 const (
-	emptyPlugin  = "empty"
-	platformAPI  = "platform-api"
-	pgMetaCrypto = "pg-meta-crypto"
+	emptyPlugin    = "empty"
+	platformAPI    = "platform-api"
+	pgMetaCrypto   = "pg-meta-crypto"
+	projectGateway = "project-gateway"
 )
 
 // moreServices are added to kong.platform.yml: the plugin that only answers, and postgres-meta without a plugin before it.
@@ -205,6 +206,7 @@ func (w *world) startGateway(ctx context.Context, upstream string) error {
 	environment := map[string]string{
 		"DATABASE_URL": w.database.URL(), "PLURABASE_MASTER_KEY": masterKey, "PLURABASE_JWT_SECRET": jwtSecret,
 		"PLURABASE_PUBLIC_URL": "http://localhost:8000", "PLURABASE_PROJECT_DOMAIN": "localhost:8000",
+		"PLURABASE_PROJECT_HOST":  "localhost",
 		"PLURABASE_DATABASE_HOST": "localhost", "PLURABASE_STUDIO_URL": "http://localhost:8000",
 		"PG_META_CRYPTO_KEY": "bench", "PG_META_URL": upstream, "PLURABASE_PPROF_DIR": w.folder,
 	}
@@ -213,6 +215,7 @@ func (w *world) startGateway(ctx context.Context, upstream string) error {
 		Lookup: func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
 		Plugins: map[string]string{
 			emptyPlugin: w.binary(emptyPlugin), platformAPI: w.binary(platformAPI), pgMetaCrypto: w.binary(pgMetaCrypto),
+			projectGateway: w.binary(projectGateway),
 		},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

@@ -62,10 +62,11 @@ type Platform struct {
 
 // The names of the programs that can be told apart by PID.
 const (
-	PlatformAPI  = "platform-api"
-	PgMetaCrypto = "pg-meta-crypto"
-	PostgresMeta = "postgres-meta"
-	Provisioner  = "provisioner"
+	PlatformAPI    = "platform-api"
+	PgMetaCrypto   = "pg-meta-crypto"
+	ProjectGateway = "project-gateway"
+	PostgresMeta   = "postgres-meta"
+	Provisioner    = "provisioner"
 )
 
 // Start starts everything and returns when it answers. Close ends it.
@@ -218,8 +219,9 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		"PG_META_CRYPTO_KEY":       p.secrets.PgMetaCryptoKey,
 		"PLURABASE_PG_META_URL":    "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
 		// For kong.platform.yml itself.
-		"PLURABASE_STUDIO_URL": public,
-		"PG_META_URL":          "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
+		"PLURABASE_PROJECT_HOST": "localhost",
+		"PLURABASE_STUDIO_URL":   public,
+		"PG_META_URL":            "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
 	}
 	image, err := kongtest.ReadImage(filepath.Join(p.options.Root, "kong", "Dockerfile"))
 	if err != nil {
@@ -231,8 +233,9 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		Environment: image.Environment,
 		ProxySet:    image.ProxySet,
 		Plugins: map[string]string{
-			PlatformAPI:  filepath.Join(p.options.Machine.Binaries, PlatformAPI),
-			PgMetaCrypto: filepath.Join(p.options.Machine.Binaries, PgMetaCrypto),
+			PlatformAPI:    filepath.Join(p.options.Machine.Binaries, PlatformAPI),
+			PgMetaCrypto:   filepath.Join(p.options.Machine.Binaries, PgMetaCrypto),
+			ProjectGateway: filepath.Join(p.options.Machine.Binaries, ProjectGateway),
 		},
 		Listen: p.options.Listen,
 		Logger: p.options.Log,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,10 +25,14 @@ type Config struct {
 // handoverKey is where the post-function of kong.platform.yml looks for what is handed over, in kong.ctx.shared. It holds
 // one text: three digits, a line feed; a line `Name: value` for each header; an empty line; the rest. The digits are the
 // status of an answer, and the rest is its body; or passDigits, and then the request goes on to the upstream, with
-// the rest as its path, and these headers, without those whose value is empty.
+// the rest as its path, and these headers, without those whose value is empty. The header targetName, which nobody can send,
+// says which upstream that is, where it is not the service's own.
 const handoverKey = "plurabase"
 
-const passDigits = "000"
+const (
+	passDigits = "000"
+	targetName = "@target"
+)
 
 // Exchange is one request that Kong has given to a plugin. It ends with one answer, or with one Pass.
 type Exchange struct {
@@ -66,7 +71,9 @@ func (x *Exchange) Refuse(p *problem.Problem) {
 
 // Pass says how a request goes on to its upstream.
 type Pass struct {
-	Path string
+	// Target is where the request goes; the zero value: to the service's own url.
+	Target netip.AddrPort
+	Path   string
 	// Headers replace the request's own. One without a value is taken away. Names are in lower case.
 	Headers map[string]string
 }
@@ -80,6 +87,12 @@ func (x *Exchange) Pass(pass Pass) error {
 	}
 	if x.handover && x.hand(passText(pass)) {
 		return nil
+	}
+	if pass.Target.IsValid() {
+		// Before the headers: Kong makes the target's name the Host.
+		if err := x.kong.Service.SetTarget(pass.Target.Addr().String(), int(pass.Target.Port())); err != nil {
+			return fmt.Errorf("set the target: %w", err)
+		}
 	}
 	if err := x.kong.ServiceRequest.SetPath(pass.Path); err != nil {
 		return fmt.Errorf("set the path: %w", err)
@@ -125,6 +138,9 @@ func passText(pass Pass) string {
 	var text strings.Builder
 	text.Grow(512)
 	text.WriteString(passDigits + "\n")
+	if pass.Target.IsValid() {
+		writeHeader(&text, targetName, pass.Target.String())
+	}
 	for name, value := range pass.Headers {
 		writeHeader(&text, name, value)
 	}

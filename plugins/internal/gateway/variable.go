@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/Kong/go-pdk"
@@ -27,7 +28,7 @@ var variableFields = append([]string{"request_method", "request_uri", "remote_ad
 
 // readHeadersOnly are the headers that a request that only reads needs, by their names in http.Header.
 var readHeadersOnly = []string{
-	"Host", "X-Request-Id", "Accept", "Content-Type", "Apikey", "X-Connection-Encrypted", "Authorization",
+	"Host", "X-Request-Id", "Accept", "Content-Type", "Apikey", "User-Agent", "X-Connection-Encrypted", "Authorization",
 }
 
 func headerVariables() []string {
@@ -52,6 +53,11 @@ func readVariable(kong *pdk.PDK) (fields, bool) {
 	}
 	read := fields(strings.Split(text, "\n"))
 	return read, len(read) == len(variableFields)
+}
+
+// header returns the value of one of readHeadersOnly.
+func (f fields) header(name string) string {
+	return f[fieldHeaders+slices.Index(readHeadersOnly, name)]
 }
 
 func (f fields) request() (*http.Request, error) {

@@ -1,0 +1,188 @@
+package dataplane_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/plugins/internal/dataplane"
+	"github.com/plurabase/plurabase/store"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func TestBeforeTheProjectsAreKnownNobodyIsTurnedAwayForGood(t *testing.T) {
+	t.Parallel()
+	gateway := dataplane.New(dataplane.NewTable(newProjects(), quiet()), "localhost", time.Now, quiet())
+	_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos"})
+	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)
+	require.NotEmpty(t, refusal.Header().Get("Retry-After"))
+}
+
+func TestWhatIsAnnouncedIsTakenUp(t *testing.T) {
+	t.Parallel()
+	s := newProjects(shopProject())
+	gateway, _ := open(t, s)
+	ask := func(host, key string) int {
+		_, refusal := gateway.Route(dataplane.Request{Host: host, Target: "/rest/v1/todos", APIKey: key})
+		if refusal == nil {
+			return http.StatusOK
+		}
+		return refusal.Status
+	}
+	becomes := func(status int, host, key string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return ask(host, key) == status }, 5*time.Second, time.Millisecond)
+	}
+	becomes(http.StatusOK, shopHost, secretKey)
+
+	revoked := shopProject()
+	revoked.Keys = revoked.Keys[:1]
+	s.set(revoked)
+	becomes(http.StatusUnauthorized, shopHost, secretKey)
+	require.Equal(t, http.StatusOK, ask(shopHost, publishable))
+
+	named := running(2, blog)
+	named.Subdomain, named.Hostname = "my-blog", "blog.example.com"
+	named.Keys = shopProject().Keys
+	s.set(named)
+	for _, host := range []string{string(blog) + ".localhost", "my-blog.localhost", "blog.example.com"} {
+		becomes(http.StatusOK, host, secretKey)
+	}
+	named.Subdomain, named.Hostname = "", ""
+	s.set(named)
+	becomes(http.StatusNotFound, "my-blog.localhost", secretKey)
+	becomes(http.StatusNotFound, "blog.example.com", secretKey)
+
+	s.remove(2)
+	becomes(http.StatusNotFound, string(blog)+".localhost", secretKey)
+	require.Equal(t, http.StatusOK, ask(shopHost, publishable), "the others go on")
+}
+
+func TestAfterTheConnectionBrokeEverythingIsReadAnew(t *testing.T) {
+	t.Parallel()
+	s := newProjects(shopProject())
+	gateway, _ := open(t, s)
+	s.mutex.Lock()
+	delete(s.all, 1) // nobody heard of it
+	s.failing = true
+	s.mutex.Unlock()
+	s.cut <- errors.New("the connection broke")
+	<-s.listening
+	_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/auth/v1/verify"})
+	require.Nil(t, refusal, "projects go on while Postgres cannot be asked")
+	s.mutex.Lock()
+	s.failing = false
+	s.mutex.Unlock()
+	require.Eventually(t, func() bool {
+		_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/auth/v1/verify"})
+		return refusal != nil && refusal.Status == http.StatusNotFound
+	}, 5*time.Second, time.Millisecond)
+}
+
+func TestRequestsAndTheUseOfKeysAreWrittenDownOnce(t *testing.T) {
+	t.Parallel()
+	s := newProjects(shopProject())
+	gateway, table := open(t, s)
+	for range 3 {
+		_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos", APIKey: secretKey})
+		require.Nil(t, refusal)
+	}
+	_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos", APIKey: "wrong"})
+	require.NotNil(t, refusal, "what is refused is nobody's traffic")
+	s.mutex.Lock()
+	s.failing = true
+	s.mutex.Unlock()
+	table.Flush(t.Context(), now)
+	s.mutex.Lock()
+	s.failing = false
+	s.mutex.Unlock()
+	s.set(shopProject()) // replaced, and nothing of what was counted is lost
+	table.Flush(t.Context(), now)
+	table.Flush(t.Context(), now)
+	require.Equal(t, []store.Traffic{{ProjectID: 1, Service: store.ServiceRest, Requests: 3}}, s.traffic)
+	require.Equal(t, map[uuid.UUID]time.Time{{2}: time.Unix(now.Unix(), 0)}, s.used)
+}
+
+func TestWhatNginxSentIsCountedForTheProjectItWasOf(t *testing.T) {
+	t.Parallel()
+	s := newProjects(shopProject())
+	_, table := open(t, s)
+	path := filepath.Join(t.TempDir(), "log")
+	log, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		table.CountEgress(ctx, log)
+	}()
+	nginx, err := net.Dial("unixgram", path)
+	require.NoError(t, err)
+	storage := shopProject().Targets[store.ServiceStorage]
+	for _, line := range []string{
+		fmt.Sprintf("<190>Mar  1 12:00:00 nginx: %s 1000", storage),
+		fmt.Sprintf("<190>Mar  1 12:00:00 nginx: 10.9.9.9:1, %s 34", storage),
+		"<190>Mar  1 12:00:00 nginx: 10.200.0.1:3000 77", "<190>Mar  1 12:00:00 nginx: - 5", "nonsense", "", fmt.Sprintf("x %s -5", storage),
+	} {
+		_, err := nginx.Write([]byte(line))
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		table.Flush(t.Context(), now)
+		var sum int64
+		for _, one := range s.traffic {
+			require.Equal(t, store.ServiceStorage, one.Service)
+			sum += one.Egress
+		}
+		return sum == 1034
+	}, 5*time.Second, time.Millisecond)
+	require.NoError(t, nginx.Close())
+	cancel()
+	<-ended
+}
+
+// many returns a gateway that knows so many projects.
+func many(b *testing.B, count int) *dataplane.Gateway {
+	all := make([]store.GatewayProject, count)
+	for i := range all {
+		all[i] = shopProject()
+		all[i].ID, all[i].Ref = int64(i+1), store.Ref(fmt.Sprintf("%020d", i))
+		for name, address := range all[i].Targets {
+			all[i].Targets[name] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), byte(address.Port() - 2990)}), address.Port())
+		}
+	}
+	gateway, _ := open(b, newProjects(all...))
+	return gateway
+}
+
+func BenchmarkRoute(b *testing.B) {
+	for _, count := range []int{10, 10_000} {
+		gateway := many(b, count)
+		host := fmt.Sprintf("%020d.localhost:8000", count/2)
+		for name, r := range map[string]dataplane.Request{
+			"opaque":  {Host: host, Target: "/rest/v1/todos?select=*", APIKey: secretKey},
+			"session": {Host: host, Target: "/rest/v1/todos?select=*", APIKey: publishable, Authorization: "Bearer session"},
+			"open":    {Host: host, Target: "/storage/v1/object/public/a/b.png"},
+			"unknown": {Host: "nobody.localhost", Target: "/rest/v1/todos"},
+		} {
+			b.Run(fmt.Sprintf("%s/projects=%d", name, count), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					gateway.Route(r)
+				}
+			})
+		}
+	}
+}

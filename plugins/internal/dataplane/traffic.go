@@ -1,0 +1,128 @@
+package dataplane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/plurabase/plurabase/store"
+)
+
+// writeEvery is how often what was counted is written down.
+const writeEvery = 10 * time.Second
+
+// counts are those of one project, of each service, since they were last written down.
+type counts [serviceCount]struct{ requests, egress atomic.Int64 }
+
+// WriteDown writes down what was counted every few seconds, until ctx ends, and then once more.
+func (t *Table) WriteDown(ctx context.Context, now func() time.Time) {
+	ticker := time.NewTicker(writeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			t.Flush(ctx, now())
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			t.Flush(last, now())
+			return
+		}
+	}
+}
+
+// Flush writes down what was counted. What cannot be written is kept for the next time.
+func (t *Table) Flush(ctx context.Context, at time.Time) {
+	traffic, taken := t.takeTraffic()
+	if err := t.source.AddTraffic(ctx, at, traffic); err != nil {
+		t.log.Warn("traffic could not be written down", "error", err.Error())
+		for i, one := range taken {
+			one.project.counts[one.service].requests.Add(traffic[i].Requests)
+			one.project.counts[one.service].egress.Add(traffic[i].Egress)
+		}
+	}
+	if err := t.source.NoteAPIKeysUsed(ctx, t.takeUses()); err != nil {
+		t.log.Warn("the use of API keys could not be written down", "error", err.Error())
+	}
+}
+
+// all returns the projects. Whoever goes through them holds up nobody.
+func (t *Table) all() []*project {
+	t.mutex.RLock()
+	defer t.mutex.RUnlock()
+	all := make([]*project, 0, len(t.index.projects))
+	for _, p := range t.index.projects {
+		all = append(all, p)
+	}
+	return all
+}
+
+// takeTraffic returns what was counted, and of what, and begins anew.
+func (t *Table) takeTraffic() (traffic []store.Traffic, taken []target) {
+	for _, p := range t.all() {
+		for s := range serviceCount {
+			requests, egress := p.counts[s].requests.Swap(0), p.counts[s].egress.Swap(0)
+			if requests == 0 && egress == 0 {
+				continue
+			}
+			traffic = append(traffic, store.Traffic{ProjectID: p.ID, Service: services[s], Requests: requests, Egress: egress})
+			taken = append(taken, target{p, s})
+		}
+	}
+	return traffic, taken
+}
+
+func (t *Table) takeUses() map[uuid.UUID]time.Time {
+	used := map[uuid.UUID]time.Time{}
+	for _, p := range t.all() {
+		for id, use := range p.uses {
+			if at := use.Swap(0); at != 0 {
+				used[id] = time.Unix(at, 0)
+			}
+		}
+	}
+	return used
+}
+
+// CountEgress counts what nginx says that it sent, until ctx ends: each datagram is a line of an access log in syslog's form, that
+// ends with the upstream's address and the bytes sent to the client. So counting costs a request nothing.
+func (t *Table) CountEgress(ctx context.Context, log net.PacketConn) {
+	stop := context.AfterFunc(ctx, func() { _ = log.Close() })
+	defer stop()
+	line := make([]byte, 2048)
+	for {
+		n, _, err := log.ReadFrom(line)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			t.countLine(line[:n])
+		}
+	}
+}
+
+// countLine takes the last address where nginx tried several. What went elsewhere than to a project is nobody's.
+func (t *Table) countLine(line []byte) {
+	fields := bytes.Fields(line)
+	if len(fields) < 2 {
+		return
+	}
+	sent, err := strconv.ParseInt(string(fields[len(fields)-1]), 10, 64)
+	if err != nil || sent < 0 {
+		return
+	}
+	address, err := netip.ParseAddrPort(string(fields[len(fields)-2]))
+	if err != nil {
+		return
+	}
+	if found, ok := t.byTarget(address); ok {
+		found.project.counts[found.service].egress.Add(sent)
+	}
+}

@@ -1,0 +1,26 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// accessLog is the socket, beside the plugins' own, to which nginx sends a line for each request that it proxied, where the gateway is
+// set up for that (KONG_NGINX_PROXY_ACCESS_LOG in kong/Dockerfile).
+const accessLog = "project-gateway.traffic"
+
+// ListenForAccessLog takes the socket over from whoever has it: the process before this one, or nobody any more.
+func ListenForAccessLog() (net.PacketConn, error) {
+	path := filepath.Join(flagText("kong-prefix"), accessLog)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("take the access log's socket over: %w", err)
+	}
+	log, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, fmt.Errorf("listen for the access log: %w", err)
+	}
+	return log, nil
+}

@@ -1,0 +1,85 @@
+// Command project-gateway is the Kong plugin in front of the projects, on <ref>.<domain> and /p/<ref>. It finds the project,
+// checks the caller's address and API key, says to which of the project's containers the request goes, and lets Kong proxy.
+//
+// Kong runs it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Kong/go-pdk"
+
+	"github.com/plurabase/plurabase/plugins/internal/dataplane"
+	"github.com/plurabase/plurabase/plugins/internal/gateway"
+	"github.com/plurabase/plurabase/store"
+)
+
+// settings are the plugin's environment variables.
+type settings struct {
+	store.Settings
+	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
+	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
+}
+
+// Check refuses a domain under which the platform itself is: Kong would take its host for a project's.
+func (s settings) Check() error {
+	public, err := url.Parse(s.PublicURL)
+	if err != nil {
+		return errors.New("PLURABASE_PUBLIC_URL is not a URL")
+	}
+	domain, _, err := net.SplitHostPort(s.ProjectDomain)
+	if err != nil {
+		domain = s.ProjectDomain
+	}
+	if strings.HasSuffix(strings.ToLower(public.Hostname()), "."+strings.ToLower(domain)) {
+		return fmt.Errorf("PLURABASE_PROJECT_DOMAIN: the platform's own host %s would be taken for that of a project. "+
+			"Give the projects a domain that the platform is not under", public.Hostname())
+	}
+	return nil
+}
+
+// Prepared once a process: Kong drops a plugin's instances whenever it likes, and what they hold with them.
+var (
+	log      = gateway.NewLog()
+	projects *dataplane.Gateway
+	running  sync.WaitGroup
+)
+
+// Config is what `config:` of the plugin in kong.platform.yml holds.
+type Config gateway.Config
+
+// Access lets the request through to its project, or answers in the project's place.
+func (c *Config) Access(kong *pdk.PDK) { gateway.Route(kong, gateway.Config(*c), log, projects) }
+
+func main() {
+	gateway.Main(func() any { return &Config{} }, prepare)
+	running.Wait() // for what was counted to be written down
+}
+
+func prepare(ctx context.Context) error {
+	s, err := gateway.Settings[settings]()
+	if err != nil {
+		return err
+	}
+	opened, err := store.Open(ctx, s.Settings)
+	if err != nil {
+		return err
+	}
+	egress, err := gateway.ListenForAccessLog()
+	if err != nil {
+		return err
+	}
+	table := dataplane.NewTable(opened, log)
+	projects = dataplane.New(table, s.ProjectDomain, time.Now, log)
+	running.Go(func() { table.Run(ctx) })
+	running.Go(func() { table.WriteDown(ctx, time.Now) })
+	running.Go(func() { table.CountEgress(ctx, egress) })
+	return nil
+}
