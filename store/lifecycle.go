@@ -156,7 +156,7 @@ func lockProject(ctx context.Context, tx pgx.Tx, ref Ref) (Project, error) {
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Project])
 }
 
-// beginOperation notes what was asked and wakes the target's provisioner when the transaction commits.
+// beginOperation notes what was asked and wakes the target's provisioner.
 func (s *Store) beginOperation(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind, services []string) error {
 	_, err := tx.Exec(ctx, `
 		insert into platform.operations (project_id, project_ref, kind, generation, requested_by, request_id, created_at, services)
@@ -165,6 +165,11 @@ func (s *Store) beginOperation(ctx context.Context, tx pgx.Tx, actor Actor, proj
 	if err != nil {
 		return fmt.Errorf("note the operation: %w", err)
 	}
+	return wake(ctx, tx, project)
+}
+
+// wake wakes the target's provisioner when the transaction commits.
+func wake(ctx context.Context, tx pgx.Tx, project Project) error {
 	if _, err := tx.Exec(ctx, `select pg_notify($1, $2)`, wakeChannel, project.Target); err != nil {
 		return fmt.Errorf("wake the provisioner: %w", err)
 	}
