@@ -119,6 +119,7 @@ func New(dependencies Dependencies) *API {
 	a.registerFeedback()
 	a.registerHealth()
 	a.registerIntegrations()
+	a.registerFunctions()
 	a.registerFunctionSecrets()
 	a.registerInvitations()
 	a.registerMarketplace()

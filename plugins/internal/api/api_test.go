@@ -229,7 +229,7 @@ func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	status, _ := b.send(session(t, ada, "ada@example.com"), http.MethodPost, "/platform/organizations",
-		`{"name":"`+strings.Repeat("a", maxBody)+`"}`)
+		`{"name":"`+strings.Repeat("a", defaultMaxBody)+`"}`)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 

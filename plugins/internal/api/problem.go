@@ -38,5 +38,8 @@ func ofHuma(status int, message string, details []error) *problem.Problem {
 			break
 		}
 	}
+	if status == http.StatusUnsupportedMediaType && strings.Contains(message, bundleType) {
+		message = bundlesRefused
+	}
 	return problem.New(status, strings.TrimSuffix(message, ".")+".")
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -30,7 +31,10 @@ type route struct {
 	kind       Kind
 	because    string // why there is nothing, for Empty and Unavailable: a sentence for the operator
 	summary    string
-	status     int // of success; 200 where zero
+	status     int   // of success; 200 where zero
+	maxBody    int64 // in bytes; defaultMaxBody where zero
+	// form documents a multipart/form-data that the handler reads by itself.
+	form *huma.Schema
 }
 
 // Kind says where a route's answer comes from.
@@ -107,6 +111,9 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	if r.maxBody == 0 {
+		r.maxBody = defaultMaxBody
+	}
 	a.routes = append(a.routes, r)
 	operation := huma.Operation{
 		OperationID:   operationID(r),
@@ -114,11 +121,16 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 		Path:          r.path,
 		Summary:       r.summary,
 		DefaultStatus: r.status,
+		MaxBodyBytes:  r.maxBody,
 		Middlewares:   huma.Middlewares{a.admit(r)},
 		Extensions:    map[string]any{"x-permission": r.permission.String(), "x-kind": string(r.kind)},
 	}
 	if !r.permission.NeedsNothing() {
 		operation.Security = []map[string][]string{{bearer: {}}}
+	}
+	if r.form != nil { // huma would read what it knows the form of
+		operation.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{}}
+		defer func() { operation.RequestBody.Content[multipartForm] = &huma.MediaType{Schema: r.form} }()
 	}
 	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {
 		c := ctx.Value(callKey{}).(*call)
@@ -214,7 +226,7 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 		return problem.OutOfScope(r.permission)
 	}
 	if request.Method != http.MethodGet && request.Method != http.MethodHead {
-		if c.actor, err = actorOf(request, c.Profile); err != nil {
+		if c.actor, err = actorOf(request, c.Profile, r.maxBody); err != nil {
 			return err
 		}
 	}
@@ -271,16 +283,16 @@ func (a *API) enterProject(ctx context.Context, c *call, permission access.Permi
 	return nil
 }
 
-// maxBody is upstream's own limit for the platform API's bodies, 1 MB; SQL takes another way (pg-meta-crypto).
-const maxBody = 1 << 20
+// defaultMaxBody is upstream's own limit for the platform API's bodies, 1 MB; SQL takes another way (pg-meta-crypto).
+const defaultMaxBody = 1 << 20
 
 // actorOf says who writes and by which request. It reads the body for its fingerprint and puts it back.
-func actorOf(request *http.Request, profile store.Profile) (store.Actor, error) {
+func actorOf(request *http.Request, profile store.Profile, maxBody int64) (store.Actor, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, request.Body, maxBody))
 	if err != nil {
-		return store.Actor{}, problem.New(http.StatusRequestEntityTooLarge, "The body is larger than 1 MB.")
+		return store.Actor{}, problem.New(http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d MB.", maxBody>>20))
 	}
-	request.Body = io.NopCloser(strings.NewReader(string(body)))
+	request.Body = io.NopCloser(bytes.NewReader(body))
 	fingerprint := sha256.New()
 	_, _ = fmt.Fprintf(fingerprint, "%s %s\n", request.Method, request.URL.RequestURI()) // a hash never fails
 	_, _ = fingerprint.Write(body)
