@@ -136,7 +136,7 @@ func TestEveryErrorHasOneShapeAndNoSQL(t *testing.T) {
 	shape(http.StatusBadRequest, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":`))
 	shape(http.StatusBadRequest, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":7}`))
 	shape(http.StatusConflict, w.raw(owner, http.MethodDelete, "/platform/organizations/"+p.slug, ""))
-	shape(http.StatusRequestEntityTooLarge, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":"`+strings.Repeat("a", maxBody)+`"}`))
+	shape(http.StatusRequestEntityTooLarge, w.raw(owner, http.MethodPost, "/platform/organizations", `{"name":"`+strings.Repeat("a", defaultMaxBody)+`"}`))
 	shape(http.StatusServiceUnavailable, w.raw("", http.MethodPost, signUp, visit("ada@example.com")))
 
 	w.exec(`alter table platform.access_tokens rename column alias to another`)
