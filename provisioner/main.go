@@ -72,8 +72,12 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 	if !migrate(ctx, settings.DatabaseURL, log) {
 		return nil
 	}
+	keeper := settings.keeper(state, engine, log)
+	if err := serveBackups(ctx, settings.Backups.Listen, keeper); err != nil {
+		return err
+	}
 	reconciler := reconcile.Reconciler{
-		Store: state, Log: log, Settings: settings.reconciler(), Crash: settings.Crash,
+		Store: state, Log: log, Settings: settings.reconciler(), Crash: settings.Crash, Backups: keeper,
 		Executor: execute.Executor{Engine: engine, Failures: &settings.Fail, Poll: pollInterval},
 	}
 	log.Info("working", "target", settings.Target, "version", version())

@@ -40,8 +40,9 @@ type settings struct {
 	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
 	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
 	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
-	Fail             execute.Failures  `env:"PLURABASE_FAIL"`
-	Crash            execute.Crash     `env:"PLURABASE_CRASH"`
+	Backups          backupSettings
+	Fail             execute.Failures `env:"PLURABASE_FAIL"`
+	Crash            execute.Crash    `env:"PLURABASE_CRASH"`
 }
 
 // mailSettings are the platform's own (plugins/internal/mail).
@@ -97,7 +98,7 @@ the environment:
   PLURABASE_LEASE               how long a project is held when the provisioner dies (10s)
   PLURABASE_RESYNC              how often it looks by itself whether there is something to do (5s)
   PLURABASE_OPERATION_DEADLINE  after which an operation fails (10m)
-  PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
+` + backupUsage + `  PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
   PLURABASE_LOG_FORMAT          json or text (json)
   PLURABASE_FAIL                for tests alone: steps that fail on purpose, as create-container:db:2
   PLURABASE_CRASH               for tests alone: where it kills itself, as create/start-container:db: in that kind of
@@ -151,6 +152,7 @@ func (s *settings) check() []string {
 	fail(s.Lease < time.Second, "PLURABASE_LEASE must be at least 1s")
 	fail(s.Resync < 100*time.Millisecond, "PLURABASE_RESYNC must be at least 100ms")
 	fail(s.Deadline < time.Second, "PLURABASE_OPERATION_DEADLINE must be at least 1s")
+	s.Backups.check(fail)
 	fail(s.LogFormat != "json" && s.LogFormat != "text", "PLURABASE_LOG_FORMAT must be json or text")
 	return problems
 }

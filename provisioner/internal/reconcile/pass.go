@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plurabase/plurabase/provisioner/internal/backup"
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/plan"
@@ -22,6 +23,7 @@ type pass struct {
 	claim     *store.Claim
 	log       *slog.Logger
 	allotment stack.Allotment
+	data      *backup.Task
 }
 
 // handle works on a claimed project and writes down what has become of it.
@@ -31,10 +33,7 @@ func (r *Reconciler) handle(ctx context.Context, claim *store.Claim) {
 	p.log.Info("claimed", "desired", claim.Project.Desired, "status", claim.Project.Status)
 	held, release := r.hold(ctx, claim, p.log)
 	defer release()
-	working, cancel := context.WithTimeout(held, r.Settings.Deadline)
-	defer cancel()
-
-	outcome, err := p.converge(working)
+	outcome, err := p.work(held)
 	if cause := context.Cause(held); cause != nil {
 		err = cause // whatever failed, it failed because the work was cut off
 	}
@@ -111,6 +110,9 @@ func (p *pass) once(ctx context.Context) (outcome store.Outcome, done bool, err 
 	if err != nil {
 		return store.Outcome{}, false, err
 	}
+	if err := p.data.Mend(ctx, want); err != nil {
+		return store.Outcome{}, false, err
+	}
 	seen, err := p.observe(ctx, want)
 	if err != nil {
 		return store.Outcome{}, false, err
@@ -162,6 +164,22 @@ func (p *pass) want(ctx context.Context) (stack.Stack, error) {
 		return stack.Stack{}, &engine.PermanentError{Err: err}
 	}
 	return want, nil
+}
+
+// wantActive is what the stack of a project that is deleted was.
+func (p *pass) wantActive(ctx context.Context) (want stack.Stack, err error) {
+	wanted := stack.Wanted{Project: p.claim.Project, Allotment: stack.Allotment{Subnet: p.Settings.Subnets.Pool}}
+	wanted.Project.Desired = store.DesiredActive
+	if wanted.Secrets, err = p.claim.Secrets(ctx); err != nil {
+		return stack.Stack{}, err
+	}
+	if wanted.Config, err = p.claim.Config(ctx); err != nil {
+		return stack.Stack{}, err
+	}
+	if wanted.Images, err = p.claim.Images(ctx, p.Settings.Stack.Images); err != nil {
+		return stack.Stack{}, err
+	}
+	return stack.Build(wanted, p.Settings.Stack)
 }
 
 // allot returns what the target has given the project, and takes what it lacks.

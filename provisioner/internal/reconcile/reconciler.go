@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/plurabase/plurabase/provisioner/internal/backup"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
@@ -43,6 +44,7 @@ type Reconciler struct {
 	Settings Settings
 	Log      *slog.Logger
 	Crash    execute.Crash
+	Backups  *backup.Keeper // nil: none are made, and none restored
 
 	work    signal // something may have to be done
 	look    signal // something may have changed in the engine
@@ -60,6 +62,9 @@ func (r *Reconciler) Run(ctx context.Context) {
 	background.Go(func() { r.repeat(ctx, "forget old requests", forgetEvery, nil, r.forget) })
 	background.Go(func() { r.repeat(ctx, "listen for work", r.Settings.RetryMin, nil, r.listen) })
 	background.Go(func() { r.repeat(ctx, "watch the engine", r.Settings.RetryMin, nil, r.watch) })
+	if r.Backups != nil {
+		background.Go(func() { r.repeat(ctx, "keep the backups", tickEvery, nil, r.Backups.Tick) })
+	}
 	r.claimAll(ctx)
 	background.Wait()
 }

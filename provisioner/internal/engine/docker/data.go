@@ -27,7 +27,7 @@ func (e *Engine) WriteFolder(ctx context.Context, name, path string, archive io.
 // CreateScratch implements engine.Data.
 func (e *Engine) CreateScratch(ctx context.Context, service stack.Service) error {
 	config := &container.Config{
-		Image: service.Image, Env: service.Env.List(), Labels: service.Labels, Healthcheck: e.health(ctx, service.Health),
+		Image: service.Image, Entrypoint: service.Entrypoint, Cmd: service.Command, Env: service.Env.List(), Labels: service.Labels, Healthcheck: e.health(ctx, service.Health),
 		StopSignal: service.StopSignal, StopTimeout: seconds(service.StopTimeout),
 	}
 	host := &container.HostConfig{
