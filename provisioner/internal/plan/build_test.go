@@ -269,8 +269,9 @@ func TestPlans(t *testing.T) {
 			s.Limits = stack.Limits{MemoryBytes: 2, MilliCPUs: 2}
 		}), seen: change("auth", func(c *engine.Container) { c.Limits = stack.Limits{MemoryBytes: 1, MilliCPUs: 2} }), plan: `
 			update-container:auth: its limits have changed`},
-		{name: "a smaller size takes a new container", want: active(),
-			seen: change("auth", func(c *engine.Container) { c.Limits = stack.Limits{MemoryBytes: 1} }), plan: `
+		{name: "a smaller size takes a new container", want: active(), seen: change("auth", func(c *engine.Container) {
+			c.Limits = stack.Limits{MemoryBytes: 1}
+		}), plan: `
 			stop-container:auth: it is to have less memory than it may hold
 			remove-container:auth after stop-container:auth: it is to have less memory than it may hold
 			create-container:auth after remove-container:auth: the service has no container

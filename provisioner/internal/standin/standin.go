@@ -60,12 +60,12 @@ func build(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	file := filepath.Join(folder, "stand-in")
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -buildid=", "-o", file, program) //nolint:gosec // nothing of it comes from outside
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -buildid=", "-o", file, program)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the stand-in: %w\n%s", err, output)
 	}
-	return os.ReadFile(file) //nolint:gosec // it is ours
+	return os.ReadFile(file)
 }
 
 // pack makes a file system of the program and its other names.
