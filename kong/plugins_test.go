@@ -168,12 +168,18 @@ func (b *bundle) project() string {
 	slug := b.signedIn(http.MethodPost, "/api/platform/organizations", `{"name":"Acme"}`).json(b.t)["slug"].(string)
 	made := b.signedIn(http.MethodPost, "/api/platform/projects", `{"organization_slug":"`+slug+`","name":"shop","db_pass":"correct horse"}`)
 	require.Equal(b.t, http.StatusCreated, made.status, string(made.body))
+	b.exec(`update platform.projects set status = 'ACTIVE_HEALTHY', db_host = '127.0.0.1', db_port = 54400`)
+	return made.json(b.t)["ref"].(string)
+}
+
+// exec changes something in the platform's database.
+func (b *bundle) exec(query string) {
+	b.t.Helper()
 	connection, err := pgx.Connect(b.t.Context(), b.databaseURL)
 	require.NoError(b.t, err)
 	defer func() { _ = connection.Close(b.t.Context()) }()
-	_, err = connection.Exec(b.t.Context(), `update platform.projects set status = 'ACTIVE_HEALTHY', db_host = '127.0.0.1', db_port = 54400`)
+	_, err = connection.Exec(b.t.Context(), query)
 	require.NoError(b.t, err)
-	return made.json(b.t)["ref"].(string)
 }
 
 func TestThePlatformAPIAnswersThroughTheGateway(t *testing.T) {

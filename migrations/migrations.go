@@ -7,6 +7,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/golang-migrate/migrate/v4"
 	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
@@ -74,4 +76,17 @@ func createSchema(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// Newest is the number of the newest migration: the schema that this program works with.
+func Newest() uint {
+	var newest uint
+	entries, _ := files.ReadDir(".") // embedded: it cannot fail
+	for _, entry := range entries {
+		number, _, _ := strings.Cut(entry.Name(), "_")
+		if version, err := strconv.ParseUint(number, 10, 32); err == nil {
+			newest = max(newest, uint(version))
+		}
+	}
+	return newest
 }

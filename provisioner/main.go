@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plurabase/plurabase/migrations"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
@@ -24,6 +25,7 @@ import (
 	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/telemetry"
 )
 
 func main() {
@@ -41,6 +43,7 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = fmt.Fprint(stdout, usage) }
 	printVersion := flags.Bool("version", false, "print the version")
+	askReady := flags.Bool("ready", false, "ask the provisioner that runs whether it can work")
 	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -49,6 +52,9 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 	if *printVersion {
 		_, err := fmt.Fprintln(stdout, version())
 		return err
+	}
+	if *askReady {
+		return telemetry.AskReady(ctx, telemetry.Listen(environment[telemetry.Variable]), processName)
 	}
 	settings, err := readSettings(environment)
 	if err != nil {
@@ -59,7 +65,16 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 
 // provision works until ctx ends.
 func provision(ctx context.Context, settings *settings, log *slog.Logger) error {
-	state, err := store.Open(ctx, settings.Settings)
+	tracer, flush, err := telemetry.Trace(ctx, processName, version())
+	if err != nil {
+		return err
+	}
+	defer flush()
+	var options []store.Option
+	if tracer != nil {
+		options = append(options, store.WithTraces())
+	}
+	state, err := store.Open(ctx, settings.Settings, options...)
 	if err != nil {
 		return err
 	}
@@ -69,6 +84,9 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 		return err
 	}
 	defer func() { _ = engine.Close() }()
+	if err := watch(ctx, settings, state, engine, log); err != nil {
+		return err
+	}
 	if !migrate(ctx, settings.DatabaseURL, log) {
 		return nil
 	}
@@ -91,6 +109,19 @@ const (
 	retryMin     = time.Second
 	retryMax     = time.Minute
 )
+
+// processName is what the process is called where it is watched.
+const processName = "provisioner"
+
+// watch answers whoever watches the process, from before the first migration on.
+func watch(ctx context.Context, settings *settings, state *store.Store, engine *docker.Engine, log *slog.Logger) error {
+	watched := prometheus.NewRegistry()
+	watched.MustRegister(state.Metrics(), reconcile.Queue(state, settings.Target))
+	return telemetry.Serve(ctx, settings.Metrics, processName, prometheus.Gatherers{prometheus.DefaultGatherer, watched}, log,
+		telemetry.Check{Name: "postgres", Ask: func(ctx context.Context) error { return state.CheckSchema(ctx, migrations.Newest()) }},
+		telemetry.Check{Name: "docker", Ask: engine.Ping},
+	)
+}
 
 // migrate brings the schema up to date, and waits for Postgres as long as it takes. It returns false when ctx ended.
 func migrate(ctx context.Context, databaseURL string, log *slog.Logger) bool {

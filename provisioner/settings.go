@@ -15,6 +15,7 @@ import (
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/telemetry"
 )
 
 // settings come from the environment. DOCKER_HOST and its companions are read by Docker's own client.
@@ -40,6 +41,7 @@ type settings struct {
 	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
 	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
 	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
+	Metrics          telemetry.Listen  `env:"PLURABASE_METRICS_LISTEN"`
 	Backups          backupSettings
 	Fail             execute.Failures `env:"PLURABASE_FAIL"`
 	Crash            execute.Crash    `env:"PLURABASE_CRASH"`
@@ -100,6 +102,9 @@ the environment:
   PLURABASE_OPERATION_DEADLINE  after which an operation fails (10m)
 ` + backupUsage + `  PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
   PLURABASE_LOG_FORMAT          json or text (json)
+  PLURABASE_METRICS_LISTEN      where /metrics, /health and /ready are answered: host:port, or a folder for the socket
+                                provisioner.metrics; unset: nowhere
+  OTEL_EXPORTER_OTLP_ENDPOINT   where traces are sent, by OTLP over HTTP, with OpenTelemetry's other variables; unset: none
   PLURABASE_FAIL                for tests alone: steps that fail on purpose, as create-container:db:2
   PLURABASE_CRASH               for tests alone: where it kills itself, as create/start-container:db: in that kind of
                                 operation, when that step is done and before it is noted
@@ -107,6 +112,7 @@ the environment:
 
 Flags:
   -h        print this
+  -ready    ask the provisioner that runs whether it can work, and fail where it cannot
   -version  print the version
 `
 

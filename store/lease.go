@@ -15,6 +15,7 @@ type Claim struct {
 	Project     Project // without OrganizationSlug
 	OperationID int64   // the operation that asked for this generation; 0 when nobody did, and the stack has drifted
 	Kind        OperationKind
+	RequestID   string // of the request that asked for it; empty when nobody did
 	// RestartedAt is the generation of each service's last restart, under "" that of all of them: containers made for an
 	// earlier one are replaced.
 	RestartedAt map[string]int64
@@ -90,8 +91,8 @@ func (c *Claim) beginOperation(ctx context.Context, tx pgx.Tx) error {
 	}
 	err = tx.QueryRow(ctx, `
 		update platform.operations set state = 'running', started_at = coalesce(started_at, $3)
-		where project_id = $1 and generation = $2 and state in ('pending', 'running') returning id, kind, undone`,
-		c.Project.ID, c.Project.Generation, now).Scan(&c.OperationID, &c.Kind, &c.Undone)
+		where project_id = $1 and generation = $2 and state in ('pending', 'running') returning id, kind, request_id, undone`,
+		c.Project.ID, c.Project.Generation, now).Scan(&c.OperationID, &c.Kind, &c.RequestID, &c.Undone)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -31,11 +32,17 @@ type memory struct {
 	// announced counts what arrived. What was read while something did may be older than it, and is not kept.
 	announced uint64
 
-	profiles    *lru.Cache[string, kept[Profile]]              // by GoTrue's id
-	owners      *lru.Cache[[sha256.Size]byte, kept[keptOwner]] // by the access token's digest
-	memberships *lru.Cache[int64, kept[[]Membership]]          // by the profile's id
-	projects    *lru.Cache[Ref, kept[Project]]
-	secrets     *lru.Cache[int64, kept[sealedSecrets]] // by the project's id
+	profiles    *cache[string, Profile]              // by GoTrue's id
+	owners      *cache[[sha256.Size]byte, keptOwner] // by the access token's digest
+	memberships *cache[int64, []Membership]          // by the profile's id
+	projects    *cache[Ref, Project]
+	secrets     *cache[int64, sealedSecrets] // by the project's id
+}
+
+// cache is one kind of what is kept, and counts how often it was asked for something that it had, and that it had not.
+type cache[K comparable, V any] struct {
+	*lru.Cache[K, kept[V]]
+	hits, misses atomic.Uint64
 }
 
 // kept is something with the end of its time. That is of the process' own clock, which a test's does not replace.
@@ -65,21 +72,23 @@ func (s *Store) openMemory() {
 	m.listener = startListener(s.pool, m)
 }
 
-func newKept[K comparable, V any]() *lru.Cache[K, kept[V]] {
-	cache, err := lru.New[K, kept[V]](keptEntries)
+func newKept[K comparable, V any]() *cache[K, V] {
+	made, err := lru.New[K, kept[V]](keptEntries)
 	if err != nil { // only for a size that is not positive
 		panic(err)
 	}
-	return cache
+	return &cache[K, V]{Cache: made}
 }
 
 // remember returns what is kept under a key, or what load reads, and keeps it. What load fails with is not kept.
-func remember[K comparable, V any](m *memory, cache *lru.Cache[K, kept[V]], key K, load func() (V, error)) (V, error) {
+func remember[K comparable, V any](m *memory, cache *cache[K, V], key K, load func() (V, error)) (V, error) {
 	if m.listener.hears() {
 		if found, ok := cache.Get(key); ok && time.Now().Before(found.until) {
+			cache.hits.Add(1)
 			return found.value, nil
 		}
 	}
+	cache.misses.Add(1)
 	m.mutex.Lock()
 	before := m.announced
 	m.mutex.Unlock()
@@ -146,7 +155,7 @@ func (m *memory) forgetWritten(actor Actor, entry AuditEntry) {
 	}
 }
 
-func removeWhere[K comparable, V any](cache *lru.Cache[K, kept[V]], matches func(V) bool) {
+func removeWhere[K comparable, V any](cache *cache[K, V], matches func(V) bool) {
 	for _, key := range cache.Keys() {
 		if found, ok := cache.Peek(key); ok && matches(found.value) {
 			cache.Remove(key)

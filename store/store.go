@@ -13,6 +13,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,7 +34,7 @@ type Store struct {
 	sealer sealer
 	now    func() time.Time
 	random io.Reader
-	tracer pgx.QueryTracer // nil outside of tests
+	tracer pgx.QueryTracer // nil: nothing is traced
 	memory *memory         // nil: everything is asked of Postgres
 }
 
@@ -46,6 +47,11 @@ func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = no
 
 // WithRandom replaces crypto/rand as the source of refs, slugs, passwords and keys.
 func WithRandom(random io.Reader) Option { return func(s *Store) { s.random = random } }
+
+// WithTraces makes a span of every query, where traces are sent.
+func WithTraces() Option {
+	return func(s *Store) { s.tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName()) }
+}
 
 // Open prepares a Store. It connects on first use, so that a process starts without waiting for Postgres.
 func Open(ctx context.Context, settings Settings, options ...Option) (*Store, error) {

@@ -69,7 +69,7 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened, err := store.Open(ctx, s.Settings, store.WithMemory())
+	opened, err := gateway.OpenStore(ctx, s.Settings, store.WithMemory())
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened, err := store.Open(ctx, s.Settings)
+	opened, err := gateway.OpenStore(ctx, s.Settings)
 	if err != nil {
 		return err
 	}

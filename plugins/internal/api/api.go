@@ -190,7 +190,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			problem.Internal(requestID(ctx)).Write(w)
 		}
 	}()
-	a.mux.ServeHTTP(w, r.WithContext(ctx))
+	r = r.WithContext(ctx)
+	defer tellRoute(w, r)
+	a.mux.ServeHTTP(w, r)
+}
+
+// tellRoute tells whoever measures which route the request took, if it took any.
+func tellRoute(w http.ResponseWriter, r *http.Request) {
+	if told, ok := w.(interface{ Route(pattern string) }); ok && r.Pattern != "/" {
+		told.Route(r.Pattern)
+	}
 }
 
 // OpenAPI returns the document of all routes, OpenAPI 3.1, as indented JSON.

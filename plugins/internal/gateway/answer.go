@@ -29,7 +29,8 @@ func Serve(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Fa
 	}
 	answer := recorders.Get().(*recorder)
 	defer answer.release()
-	http.StripPrefix(Prefix, handler).ServeHTTP(answer, request.Request)
+	http.StripPrefix(Prefix, handler).ServeHTTP(answer, x.trace(request.Request))
+	x.route = answer.route
 	if answer.statusCode() == http.StatusUnauthorized && x.refuseFailures(request.Request, failures) {
 		return
 	}
@@ -58,6 +59,7 @@ func problemOf(log *slog.Logger, err error) *problem.Problem {
 type recorder struct {
 	header http.Header
 	status int
+	route  string
 	body   bytes.Buffer
 }
 
@@ -73,10 +75,13 @@ func (r *recorder) release() {
 		return
 	}
 	clear(r.header)
-	r.status = 0
+	r.status, r.route = 0, ""
 	r.body.Reset()
 	recorders.Put(r)
 }
+
+// Route is told by the handler which of its routes the request took.
+func (r *recorder) Route(pattern string) { r.route = pattern }
 
 func (r *recorder) Header() http.Header { return r.header }
 

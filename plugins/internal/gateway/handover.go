@@ -7,9 +7,11 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/Kong/go-pdk"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/plurabase/plurabase/plugins/internal/problem"
 )
@@ -39,16 +41,20 @@ type Exchange struct {
 	kong     *pdk.PDK
 	handover bool
 	log      *slog.Logger
+	begun    time.Time
+	route    string     // the pattern that it is counted under; empty: none has it
+	span     trace.Span // nil where nothing is traced
 }
 
 // Begin returns the exchange that kong stands for.
 func Begin(kong *pdk.PDK, config Config, log *slog.Logger) *Exchange {
-	return &Exchange{kong: kong, handover: config.Handover, log: log}
+	return &Exchange{kong: kong, handover: config.Handover, log: log, begun: time.Now()}
 }
 
 // Answer ends the request. Headers that Kong could not send are left out: one of them would make it drop all, without a
 // word.
 func (x *Exchange) Answer(status int, header http.Header, body []byte) {
+	x.count(status)
 	for name, values := range header {
 		for _, value := range values {
 			if !sendable(value) {
@@ -85,6 +91,7 @@ func (x *Exchange) Pass(pass Pass) error {
 			return fmt.Errorf("the header %s cannot be sent", name)
 		}
 	}
+	x.count(passed)
 	if x.handover && x.hand(passText(pass)) {
 		return nil
 	}

@@ -30,8 +30,9 @@ func Admit(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Fa
 		x.Refuse(problemOf(log, err))
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
+	ctx, cancel := context.WithTimeout(x.trace(request.Request).Context(), admitTimeout)
 	defer cancel()
+	x.route = pgmeta.Pattern(request.Method, request.URL.Path)
 	upstream, err := gate.Admit(ctx, pgmeta.Request{
 		Method:        request.Method,
 		Path:          request.URL.Path,

@@ -13,8 +13,12 @@ import (
 
 	gopdk "github.com/Kong/go-pdk/server"
 	"github.com/caarlos0/env/v11"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/plurabase/plurabase/migrations"
 	"github.com/plurabase/plurabase/plugins/internal/server"
+	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/telemetry"
 )
 
 // Version is what the plugins report to Kong.
@@ -23,6 +27,8 @@ const Version = "0.1.0"
 // Priority is where the plugins run among Kong's own: after cors (2000), the authentications and the limits, before
 // post-function (-1000), which is the second guard.
 const Priority = 500
+
+var askReady = flag.Bool("ready", false, "Ask the plugin that runs whether it can work, for a container's health check")
 
 // NewLog returns the log of a plugin: lines on standard error, which Kong takes into its own log.
 func NewLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
@@ -52,14 +58,27 @@ func run(newConfig func() any, prepare func(context.Context) error) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := prepare(ctx); err != nil {
-		return err
-	}
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the plugin's own name: %w", err)
 	}
 	name := filepath.Base(executable)
+	where := telemetry.Listen(os.Getenv(telemetry.Variable))
+	if *askReady {
+		return telemetry.AskReady(ctx, where, name)
+	}
+	made, flush, err := telemetry.Trace(ctx, name, Version)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	tracer = made
+	if err := prepare(ctx); err != nil {
+		return err
+	}
+	if err := telemetry.Serve(ctx, where, name, prometheus.DefaultGatherer, NewLog(), needs...); err != nil {
+		return err
+	}
 	if err := serveProfiles(ctx, name); err != nil {
 		return err
 	}
@@ -68,6 +87,25 @@ func run(newConfig func() any, prepare func(context.Context) error) error {
 		return err
 	}
 	return server.New(newConfig, NewLog()).Serve(ctx, listener)
+}
+
+// needs are what the plugin cannot work without.
+var needs []telemetry.Check
+
+// OpenStore opens the platform's state as a plugin needs it: measured, and traced where traces are sent.
+func OpenStore(ctx context.Context, settings store.Settings, options ...store.Option) (*store.Store, error) {
+	if tracer != nil {
+		options = append(options, store.WithTraces())
+	}
+	opened, err := store.Open(ctx, settings, options...)
+	if err != nil {
+		return nil, err
+	}
+	prometheus.MustRegister(opened.Metrics())
+	needs = append(needs, telemetry.Check{Name: "postgres", Ask: func(ctx context.Context) error {
+		return opened.CheckSchema(ctx, migrations.Newest())
+	}})
+	return opened, nil
 }
 
 // flagText is the value of a flag that go-pdk defines. Kong knows them.

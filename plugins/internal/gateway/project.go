@@ -15,6 +15,7 @@ import (
 func Route(kong *pdk.PDK, config Config, log *slog.Logger, projects *dataplane.Gateway) {
 	x := Begin(kong, config, log)
 	defer x.Recover()
+	x.route = "project" // projects' own paths make no series
 	request, err := readProjectRequest(kong)
 	if err != nil {
 		x.Refuse(problemOf(log, err))

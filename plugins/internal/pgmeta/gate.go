@@ -39,10 +39,22 @@ func Routes() []string {
 	var lines []string
 	for _, endpoint := range slices.Sorted(maps.Keys(endpoints)) {
 		method, name, _ := strings.Cut(endpoint, " ")
-		lines = append(lines, method+"\t"+strings.TrimPrefix(PathPrefix, "/api")+"{ref}/"+name+"\t"+endpoints[endpoint].String()+"\tproxied")
+		lines = append(lines, method+"\t"+pattern+name+"\t"+endpoints[endpoint].String()+"\tproxied")
 	}
 	return lines
 }
+
+// Pattern is the line of Routes that a request takes, `POST /platform/pg-meta/{ref}/query`; empty where it takes none.
+func Pattern(method, path string) string {
+	_, name, _ := strings.Cut(strings.TrimPrefix(path, PathPrefix), "/")
+	if _, known := endpoints[method+" "+name]; !known {
+		return ""
+	}
+	return method + " " + pattern + name
+}
+
+// pattern is what the endpoints have before their names.
+const pattern = "/platform/pg-meta/{ref}/"
 
 // Authenticator finds out who sends a request.
 type Authenticator interface {

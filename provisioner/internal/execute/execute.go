@@ -9,6 +9,9 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
@@ -68,6 +71,9 @@ func (e Executor) Run(ctx context.Context, want stack.Stack, todo plan.Plan, rec
 	return group.Wait()
 }
 
+// tracer makes the steps' spans. Where no traces are sent it makes none.
+func tracer() trace.Tracer { return otel.Tracer("github.com/plurabase/plurabase") }
+
 // step runs one step of a plan and records it.
 func (e Executor) step(ctx context.Context, want stack.Stack, step plan.Step, recorder Recorder, log *slog.Logger) error {
 	return e.Record(ctx, want.Ref, step.Name(), step.Cause, recorder, log, func(ctx context.Context) error {
@@ -84,6 +90,8 @@ func (e Executor) Record(ctx context.Context, ref, step, cause string, recorder 
 	if err != nil {
 		return err
 	}
+	ctx, span := tracer().Start(ctx, step)
+	defer span.End()
 	begun := time.Now()
 	failure := e.Failures.next(ref, step)
 	if failure == nil {
@@ -92,11 +100,14 @@ func (e Executor) Record(ctx context.Context, ref, step, cause string, recorder 
 	if failure != nil && errors.Is(ctx.Err(), context.Canceled) {
 		failure = ctx.Err() // another step's failure cut this one off: what the engine then says misleads
 	}
-	log = log.With("step", step, "cause", cause, "took", time.Since(begun).Round(time.Millisecond))
+	took := time.Since(begun)
+	observe(step, took, failure)
+	log = log.With("step", step, "cause", cause, "took", took.Round(time.Millisecond))
 	if failure == nil {
 		log.Info("step done")
 	} else {
 		log.Warn("step failed", "error", failure)
+		span.SetStatus(codes.Error, "step failed")
 		failure = &StepError{Step: step, Err: failure}
 	}
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/plurabase/plurabase/provisioner/internal/backup"
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
@@ -29,7 +33,12 @@ type pass struct {
 // handle works on a claimed project and writes down what has become of it.
 func (r *Reconciler) handle(ctx context.Context, claim *store.Claim) {
 	p := &pass{Reconciler: r, claim: claim, log: r.Log.With(
-		"project", claim.Project.Ref, "generation", claim.Project.Generation, "operation", claim.Kind)}
+		"project", claim.Project.Ref, "generation", claim.Project.Generation, "operation", claim.Kind, "request_id", claim.RequestID)}
+	leasesHeld.Inc()
+	defer leasesHeld.Dec()
+	begun := time.Now()
+	ctx, span := p.trace(ctx)
+	defer span.End()
 	p.log.Info("claimed", "desired", claim.Project.Desired, "status", claim.Project.Status)
 	held, release := r.hold(ctx, claim, p.log)
 	defer release()
@@ -38,6 +47,14 @@ func (r *Reconciler) handle(ctx context.Context, claim *store.Claim) {
 		err = cause // whatever failed, it failed because the work was cut off
 	}
 	p.conclude(ctx, outcome, err)
+	p.count(err, time.Since(begun))
+}
+
+// trace begins the span of the work under the claim, which its request id joins with the request that asked for it.
+func (p *pass) trace(ctx context.Context) (context.Context, trace.Span) {
+	return otel.Tracer("github.com/plurabase/plurabase").Start(ctx, p.kind(), trace.WithNewRoot(), trace.WithAttributes(
+		attribute.String("plurabase.request_id", p.claim.RequestID), attribute.String("plurabase.project", string(p.claim.Project.Ref)),
+		attribute.Int64("plurabase.generation", p.claim.Project.Generation)))
 }
 
 // converge repeats observe → plan → execute until nothing is left to do, and returns what the project then is. An

@@ -20,9 +20,11 @@ var (
 
 // translate turns the daemon's errors into the engine's.
 func translate(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	count(err)
+	switch {
 	case client.IsErrConnectionFailed(err):
 		return fmt.Errorf("docker does not answer: %w", err)
 	case says(err, portTaken):
@@ -40,6 +42,7 @@ func translate(err error) error {
 // translatePull tells an image that does not exist, or is not for us, from a registry that does not answer.
 func translatePull(err error) error {
 	if errdefs.IsNotFound(err) || errdefs.IsInvalidArgument(err) || errdefs.IsUnauthorized(err) || errdefs.IsPermissionDenied(err) || says(err, noSuchImage) {
+		count(err)
 		return &engine.PermanentError{Err: err}
 	}
 	return translate(err)
