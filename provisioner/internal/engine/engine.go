@@ -14,6 +14,8 @@ import (
 type Engine interface {
 	Data
 
+	// Info says what the engine is and has.
+	Info(ctx context.Context) (Info, error)
 	// Observe returns everything that belongs to the project by its labels, and whatever else has one of its names.
 	Observe(ctx context.Context, question Question) (Observed, error)
 	// Survey returns every container of the target, and the named others that exist, in one look.
@@ -58,6 +60,13 @@ type PermanentError struct{ Err error }
 func (e *PermanentError) Error() string { return e.Err.Error() }
 
 func (e *PermanentError) Unwrap() error { return e.Err }
+
+// Info is what an engine is and has.
+type Info struct {
+	Version     string
+	CPUs        int
+	MemoryBytes int64
+}
 
 // Question is what Observe looks for.
 type Question struct {

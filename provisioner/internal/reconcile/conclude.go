@@ -35,7 +35,7 @@ func (p *pass) write(ctx context.Context, outcome store.Outcome, err error) erro
 		p.log.Info("removed")
 		return p.claim.Remove(ctx)
 	case err == nil:
-		p.log.Info("settled", "status", outcome.Status)
+		p.log.Info("settled", "status", outcome.Status, "failure", outcome.Failure)
 		return p.claim.Settle(ctx, outcome)
 	case p.triedForEver():
 		if project.Desired == store.DesiredActive {

@@ -57,10 +57,36 @@ func (p *pass) trace(ctx context.Context) (context.Context, trace.Span) {
 		attribute.Int64("plurabase.generation", p.claim.Project.Generation)))
 }
 
+// work does what is wanted within the deadline. An upgrade has half of it, and the other half to take it back.
+func (p *pass) work(ctx context.Context) (store.Outcome, error) {
+	if p.claim.Kind != store.OperationUpgrade {
+		return p.converge(ctx, p.Settings.Deadline)
+	}
+	half := p.Settings.Deadline / 2
+	if p.claim.Undone == nil {
+		outcome, err := p.converge(ctx, half)
+		if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrSuperseded) {
+			return outcome, err
+		}
+		p.log.Warn("the upgrade failed, and is taken back", "error", err)
+		if err := p.claim.Undo(ctx, fmt.Errorf("the upgrade failed, and the versions before are back: %w", err)); err != nil {
+			return store.Outcome{}, err
+		}
+	}
+	outcome, err := p.converge(ctx, half)
+	if err != nil {
+		return store.Outcome{}, fmt.Errorf("%s; but: %w", *p.claim.Undone, err)
+	}
+	outcome.Failure = errors.New(*p.claim.Undone)
+	return outcome, nil
+}
+
 // converge repeats observe → plan → execute until nothing is left to do, and returns what the project then is. An
 // operation is tried again until its deadline; a delete and a repair are given back after a failure, because they are
 // tried for ever, and others shall not wait for them.
-func (p *pass) converge(ctx context.Context) (store.Outcome, error) {
+func (p *pass) converge(ctx context.Context, deadline time.Duration) (store.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
 	var last error
 	for failures := 0; ; {
 		outcome, done, err := p.once(ctx)
@@ -83,7 +109,7 @@ func (p *pass) converge(ctx context.Context) (store.Outcome, error) {
 		p.log.Warn("failed, and is tried again", "error", err, "after", delay)
 		select {
 		case <-ctx.Done():
-			return store.Outcome{}, fmt.Errorf("gave up after %s: %w", p.Settings.Deadline, last)
+			return store.Outcome{}, fmt.Errorf("gave up after %s: %w", deadline, last)
 		case <-time.After(delay):
 			failures++
 		}
@@ -150,6 +176,9 @@ func (p *pass) once(ctx context.Context) (outcome store.Outcome, done bool, err 
 		if err := p.showUnhealthy(ctx); err != nil {
 			return store.Outcome{}, false, err
 		}
+	}
+	if err := p.claim.NotePlan(ctx, len(now.Steps)); err != nil {
+		return store.Outcome{}, false, err
 	}
 	return store.Outcome{}, false, p.Executor.Run(ctx, want, now, p.recorder(), p.log)
 }

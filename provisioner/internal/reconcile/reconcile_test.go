@@ -28,8 +28,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.WithServer(m)) }
 
 const (
-	image    = "postgres:17"
-	patience = time.Minute
+	image = "postgres:17"
+	// newerImage is what an upgrade leads to.
+	newerImage = "postgres:17.1"
+	patience   = time.Minute
 )
 
 // bundle is a store, an engine in memory, and somebody who owns an organization.
@@ -45,7 +47,7 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	opened, url := storetest.NewWithURL(t)
-	b := &bundle{T: t, url: url, store: opened, engine: fake.New(image)}
+	b := &bundle{T: t, url: url, store: opened, engine: fake.New(image, newerImage)}
 	var err error
 	b.profile, err = b.store.EnsureProfile(t.Context(), "11111111-1111-4111-8111-111111111111", "ada@example.com")
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ const queryTimeout = 5 * time.Second
 // Run works until ctx ends, then gives every lease back and returns.
 func (r *Reconciler) Run(ctx context.Context) {
 	var background sync.WaitGroup
-	background.Go(func() { r.repeat(ctx, "note the target's heartbeat", r.Settings.Heartbeat, nil, r.beat) })
+	background.Go(func() { r.repeat(ctx, "note the target's heartbeat", r.Settings.beat(), nil, r.beat) })
 	background.Go(func() { r.repeat(ctx, "compare the projects with the engine", r.Settings.Resync, &r.look, r.compare) })
 	background.Go(func() { r.repeat(ctx, "forget old requests", forgetEvery, nil, r.forget) })
 	background.Go(func() { r.repeat(ctx, "listen for work", r.Settings.RetryMin, nil, r.listen) })
@@ -86,12 +86,24 @@ func (r *Reconciler) repeat(ctx context.Context, doing string, interval time.Dur
 	}
 }
 
+// maxBeat is how long a target's provisioner is silent at most: after some of them it counts as gone (store/targets.go).
+const maxBeat = 10 * time.Second
+
+// beat is how often the target's heartbeat is noted: no more often than anything else is asked of Postgres.
+func (s Settings) beat() time.Duration { return min(max(s.Heartbeat, s.Resync), maxBeat) }
+
 func (r *Reconciler) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	return r.Store.BeatTarget(ctx, store.Target{
+	target := store.Target{
 		Name: r.Settings.Target, Owner: r.Settings.Owner, Version: r.Settings.Version, Services: r.Settings.Services,
-	})
+		Images: r.Settings.Stack.Images,
+	}
+	info, failure := r.Executor.Engine.Info(ctx)
+	if failure == nil {
+		target.EngineVersion, target.CPUs, target.MemoryBytes = info.Version, info.CPUs, info.MemoryBytes
+	}
+	return errors.Join(r.Store.BeatTarget(ctx, target), failure)
 }
 
 // The gateway repeats a request within seconds. Its answer is kept for a day, which is ample. What people were told is kept

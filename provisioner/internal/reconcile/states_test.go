@@ -41,6 +41,11 @@ var rows = []row{
 	{store.OperationConfigure, healthy, healthy, healthy, unhealthy},
 	{store.OperationConfigure, unhealthy, unhealthy, healthy, unhealthy},
 
+	{store.OperationResize, healthy, store.StatusResizing, healthy, unhealthy},
+	{store.OperationResize, unhealthy, store.StatusResizing, healthy, unhealthy},
+
+	{store.OperationUpgrade, healthy, store.StatusUpgrading, healthy, healthy}, // the versions before are back
+
 	// A delete comes from anywhere, and wins over whatever goes on.
 	{store.OperationDelete, healthy, store.StatusGoingDown, "", store.StatusGoingDown},
 	{store.OperationDelete, unhealthy, store.StatusGoingDown, "", store.StatusGoingDown},
@@ -50,6 +55,8 @@ var rows = []row{
 	{store.OperationDelete, store.StatusPausing, store.StatusGoingDown, "", store.StatusGoingDown},
 	{store.OperationDelete, store.StatusRestoring, store.StatusGoingDown, "", store.StatusGoingDown},
 	{store.OperationDelete, store.StatusRestarting, store.StatusGoingDown, "", store.StatusGoingDown},
+	{store.OperationDelete, store.StatusResizing, store.StatusGoingDown, "", store.StatusGoingDown},
+	{store.OperationDelete, store.StatusUpgrading, store.StatusGoingDown, "", store.StatusGoingDown},
 	{store.OperationDelete, store.StatusInitFailed, store.StatusGoingDown, "", ""},
 	{store.OperationDelete, store.StatusComingUp, store.StatusGoingDown, "", ""},
 	{store.OperationDelete, store.StatusGoingDown, store.StatusGoingDown, "", ""},
@@ -62,6 +69,8 @@ var failures = map[store.OperationKind]string{
 	store.OperationRestore:   "wait-healthy:db:permanent",
 	store.OperationRestart:   "wait-healthy:db:permanent",
 	store.OperationConfigure: "wait-healthy:db:permanent",
+	store.OperationResize:    "update-container:db:permanent",
+	store.OperationUpgrade:   "pull-image:db:permanent",
 	store.OperationDelete:    "remove-volume:db:permanent",
 }
 
@@ -90,6 +99,8 @@ var sources = map[store.Status]func(*bundle, store.Ref){
 		b.led(ref, "create-network:permanent", store.StatusRestoreFailed)
 	},
 	store.StatusRestarting: func(b *bundle, ref store.Ref) { b.asked(ref, healthy, store.OperationRestart) },
+	store.StatusResizing:   func(b *bundle, ref store.Ref) { b.asked(ref, healthy, store.OperationResize) },
+	store.StatusUpgrading:  func(b *bundle, ref store.Ref) { b.asked(ref, healthy, store.OperationUpgrade) },
 	store.StatusGoingDown:  func(b *bundle, ref store.Ref) { b.asked(ref, healthy, store.OperationDelete) },
 }
 
@@ -103,7 +114,7 @@ func (b *bundle) asked(ref store.Ref, from store.Status, kind store.OperationKin
 	} else {
 		b.led(ref, "", from)
 	}
-	b.change(ref, kind)
+	require.NoError(b, b.want(ref, kind))
 }
 
 // led lets a provisioner work until the project is in a state.
@@ -172,9 +183,16 @@ func (b *bundle) begin(r row) store.Ref {
 // want asks for an operation.
 func (b *bundle) want(ref store.Ref, kind store.OperationKind) error {
 	var err error
-	if kind == store.OperationConfigure {
+	switch kind {
+	case store.OperationConfigure:
 		_, err = b.store.UpdateProjectConfig(b.Context(), b.actor(), ref, store.ConfigPostgres, store.SectionConfig{"max_connections": 50})
-	} else {
+	case store.OperationResize:
+		_, err = b.store.ResizeProject(b.Context(), b.actor(), ref, "large")
+	case store.OperationUpgrade:
+		offer := store.Target{Name: "local", Images: map[string]string{"db": newerImage}}
+		require.NoError(b, b.store.BeatTarget(b.Context(), offer))
+		_, err = b.store.UpgradeProject(b.Context(), b.actor(), ref)
+	default:
 		_, err = b.store.ChangeProject(b.Context(), b.actor(), ref, kind)
 	}
 	return err
@@ -198,7 +216,7 @@ func (b *bundle) walk(r row) {
 func (b *bundle) walkFailing(r row) {
 	b.Helper()
 	ref := b.begin(r)
-	b.engine.SetSick(container(ref), r.kind != store.OperationPause)
+	b.engine.SetSick(container(ref), r.kind != store.OperationPause && r.kind != store.OperationUpgrade)
 	failing := b.launch(failures[r.kind])
 	if r.kind == store.OperationDelete { // tried for ever: it never settles
 		require.Eventually(b, func() bool { return scalar[int](b, `select attempts from platform.projects`) >= 2 }, patience, 5*time.Millisecond)
@@ -245,7 +263,7 @@ func (b *bundle) walkRefused(kinds []store.OperationKind, from store.Status) {
 	for _, kind := range kinds {
 		err = b.want(ref, kind)
 		var conflict *store.ConflictError
-		if kind == store.OperationConfigure && takesUpLater(from) {
+		if (kind == store.OperationConfigure || kind == store.OperationResize) && takesUpLater(from) {
 			require.NoError(b, err)
 		} else {
 			require.ErrorAs(b, err, &conflict, kind)
@@ -253,6 +271,7 @@ func (b *bundle) walkRefused(kinds []store.OperationKind, from store.Status) {
 		}
 		after, err := b.project(ref)
 		require.NoError(b, err)
+		before.ComputeSize = after.ComputeSize // a resize is taken up by the next start
 		require.Equal(b, before, after, "%s changes nothing", kind)
 	}
 }

@@ -43,6 +43,15 @@ func (e *Engine) Ping(ctx context.Context) error {
 	return translate(err)
 }
 
+// Info implements engine.Engine.
+func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
+	info, err := e.client.Info(ctx)
+	if err != nil {
+		return engine.Info{}, fmt.Errorf("ask Docker what it has: %w", translate(err))
+	}
+	return engine.Info{Version: info.ServerVersion, CPUs: info.NCPU, MemoryBytes: info.MemTotal}, nil
+}
+
 // Observe implements engine.Engine. Labels find what is the project's under any name, names find what is not.
 func (e *Engine) Observe(ctx context.Context, question engine.Question) (engine.Observed, error) {
 	var seen engine.Observed

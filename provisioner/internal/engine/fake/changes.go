@@ -220,7 +220,7 @@ func (e *Engine) Run(ctx context.Context, name string, command stack.Command) (s
 // data returns the volume that holds a running database's data.
 func (e *Engine) data(name string) (*volume, error) {
 	one := e.containers[name]
-	if one == nil || one.State != engine.StateRunning || e.sick[name] || len(one.service.Mounts) == 0 {
+	if one == nil || one.State != engine.StateRunning || e.ails(name) || len(one.service.Mounts) == 0 {
 		return nil, fmt.Errorf("%s does not answer", name)
 	}
 	return e.volumes[one.service.Mounts[0].Volume], nil

@@ -27,6 +27,7 @@ type Engine struct {
 	networks   map[string]*network
 	volumes    map[string]*volume
 	sick       map[string]bool         // containers whose health check fails
+	broken     map[string]bool         // images of which no container is ever healthy
 	ports      map[netip.AddrPort]bool // bound by something else on the host
 	subnets    []netip.Prefix          // used by something else on the host, which the engine knows nothing of
 	calls      []string
@@ -60,7 +61,7 @@ func newVolume(name string, labels map[string]string) *volume {
 func New(images ...string) *Engine {
 	return &Engine{
 		Images: images, pulled: map[string]bool{}, containers: map[string]*container{}, networks: map[string]*network{},
-		volumes: map[string]*volume{}, sick: map[string]bool{}, ports: map[netip.AddrPort]bool{},
+		volumes: map[string]*volume{}, sick: map[string]bool{}, broken: map[string]bool{}, ports: map[netip.AddrPort]bool{},
 	}
 }
 

@@ -11,6 +11,11 @@ import (
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 )
 
+// Info implements engine.Engine.
+func (e *Engine) Info(context.Context) (engine.Info, error) {
+	return engine.Info{Version: "fake", CPUs: 2, MemoryBytes: 4 << 30}, nil
+}
+
 // Observe implements engine.Engine.
 func (e *Engine) Observe(_ context.Context, question engine.Question) (engine.Observed, error) {
 	e.mutex.Lock()
@@ -50,7 +55,7 @@ func (e *Engine) Observe(_ context.Context, question engine.Question) (engine.Ob
 // seen returns a container as it is looked at from outside.
 func (e *Engine) seen(name string) engine.Container {
 	one := e.containers[name].Container
-	one.Healthy = one.State == engine.StateRunning && !e.sick[name]
+	one.Healthy = one.State == engine.StateRunning && !e.ails(name)
 	one.Networks = slices.Clone(one.Networks)
 	one.Limits = e.containers[name].service.Limits
 	return one
@@ -91,8 +96,15 @@ func (e *Engine) Container(_ context.Context, name string) (engine.Container, er
 	if e.containers[name] == nil {
 		return engine.Container{}, engine.ErrNotFound
 	}
-	return e.seen(name), nil
+	one := e.seen(name)
+	if e.broken[e.containers[name].service.Image] {
+		one.Restarts = hopeless
+	}
+	return one, nil
 }
+
+// hopeless is how often a container of a broken image has died: enough for anybody to give it up.
+const hopeless = 100
 
 // Subnets implements engine.Engine.
 func (e *Engine) Subnets(context.Context) ([]netip.Prefix, error) {
@@ -103,4 +115,9 @@ func (e *Engine) Subnets(context.Context) ([]netip.Prefix, error) {
 		subnets = append(subnets, one.subnet)
 	}
 	return subnets, nil
+}
+
+// ails tells whether a container's health check fails.
+func (e *Engine) ails(name string) bool {
+	return e.sick[name] || e.broken[e.containers[name].service.Image]
 }

@@ -57,6 +57,11 @@ func (e *Engine) SetSick(name string, sick bool) {
 	e.outside(func() { e.sick[name] = sick })
 }
 
+// Break makes every container of an image one that dies again and again.
+func (e *Engine) Break(image string) {
+	e.outside(func() { e.broken[image] = true })
+}
+
 // Occupy gives a host port, or a subnet, to something that the engine knows nothing of.
 func (e *Engine) Occupy(ports []netip.AddrPort, subnets []netip.Prefix) {
 	e.mutex.Lock()
