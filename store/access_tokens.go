@@ -25,10 +25,13 @@ type NewAccessToken struct {
 	Token string
 }
 
-// accessTokenPattern is the form that the supabase CLI demands of a token.
-var accessTokenPattern = regexp.MustCompile(`^sbp_[a-f0-9]{40}$`)
+// accessTokenPattern is the form that the supabase CLI demands of a token, a person's or an application's.
+var accessTokenPattern = regexp.MustCompile(`^sbp_(oauth_)?[a-f0-9]{40}$`)
 
-// IsAccessToken tells whether a bearer token has the form of a personal access token.
+// oauthTokenPrefix begins the access tokens of applications.
+const oauthTokenPrefix = "sbp_oauth_"
+
+// IsAccessToken tells whether a bearer token has the form of an access token, a person's or an application's.
 func IsAccessToken(token string) bool { return accessTokenPattern.MatchString(token) }
 
 const accessTokenColumns = `t.id, t.name, t.alias, t.created_at, t.expires_at, t.last_used_at`
@@ -108,11 +111,12 @@ func (s *Store) insertAccessToken(ctx context.Context, tx pgx.Tx, actor Actor, n
 	return NewAccessToken{AccessToken: made, Token: token}, err
 }
 
-// DeleteAccessToken revokes one of the actor's own tokens, with scopes or without, and returns what it was. ErrNotFound: the actor has no such token.
+// DeleteAccessToken revokes one of the actor's own tokens, with scopes or without, and returns what it was. Those of applications end
+// with what was granted to them. ErrNotFound: the actor has no such token.
 func (s *Store) DeleteAccessToken(ctx context.Context, actor Actor, id int64) (AccessToken, error) {
 	return write(ctx, s, actor, "revoke an access token", func(ctx context.Context, tx pgx.Tx) (AccessToken, AuditEntry, error) {
 		rows, _ := tx.Query(ctx, `
-			delete from platform.access_tokens t where t.profile_id = $1 and t.id = $2 returning `+accessTokenColumns,
+			delete from platform.access_tokens t where t.profile_id = $1 and t.id = $2 and t.oauth_grant_id is null returning `+accessTokenColumns,
 			actor.ProfileID, id)
 		gone, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[AccessToken])
 		if err != nil {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -189,6 +190,36 @@ func TestWhoeverChangesSomethingSeesIt(t *testing.T) {
 	require.Equal(t, username, now.Profile.Username)
 	require.Equal(t, username, now.Membership.Name)
 	require.Equal(t, store.DesiredRemoved, now.Project.Desired)
+}
+
+// An application's tokens go when what they were granted for goes, and every node hears of it.
+func TestEveryNodeHearsOfAnApplicationThatIsRevoked(t *testing.T) {
+	t.Parallel()
+	s, databaseURL := storetest.NewWithURL(t)
+	profile, organization := member(t, s, ada, "ada@example.com")
+	app, err := s.CreateOAuthApp(t.Context(), actor(profile, "app"), organization.ID, store.WantedOAuthApp{Name: "Robot", RedirectURIs: []string{"https://a.test"}, Scopes: []string{}})
+	require.NoError(t, err)
+	sealed, err := s.SealOAuthRequest(store.OAuthRequest{AppID: app.ID, RedirectURI: "https://a.test", Scopes: []string{}})
+	require.NoError(t, err)
+	request, _, _, err := s.OpenOAuthRequest(t.Context(), sealed)
+	require.NoError(t, err)
+	code, err := s.ApproveOAuthRequest(t.Context(), actor(profile, "approve"), organization.ID, request, app.OAuthApp)
+	require.NoError(t, err)
+	grant, err := s.OAuthGrantByCode(t.Context(), app.ID, code)
+	require.NoError(t, err)
+	tokens, err := s.ExchangeOAuthCode(t.Context(), store.OAuthIssue{Grant: grant, Actor: actor(profile, "code"), TokenScopes: []string{"projects_read"}}, code)
+	require.NoError(t, err)
+
+	n := remembering(t, databaseURL)
+	owner, err := n.ProfileByAccessToken(t.Context(), tokens.AccessToken)
+	require.NoError(t, err)
+	require.Equal(t, &store.TokenLimits{Scopes: []string{"projects_read"}, OrganizationIDs: []int64{organization.ID}, ProjectIDs: []int64{}}, owner.Limits)
+	_, err = s.RevokeOAuthApp(t.Context(), actor(profile, "revoke"), organization.ID, app.ID)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := n.ProfileByAccessToken(t.Context(), tokens.AccessToken)
+		return errors.Is(err, store.ErrNotFound)
+	}, 5*time.Second, 5*time.Millisecond)
 }
 
 func TestAnExpiredTokenIsNotRemembered(t *testing.T) {

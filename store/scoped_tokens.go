@@ -77,7 +77,7 @@ const scopedTokenColumns = accessTokenColumns + `, t.scopes,
 func (s *Store) ScopedTokens(ctx context.Context, profileID int64) ([]ScopedToken, error) {
 	rows, _ := s.pool.Query(ctx, `
 		select `+scopedTokenColumns+` from platform.access_tokens t
-		where t.profile_id = $1 and t.scopes is not null order by t.id desc`, profileID)
+		where t.profile_id = $1 and t.scopes is not null and t.oauth_grant_id is null order by t.id desc`, profileID)
 	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ScopedToken])
 	return tokens, wrap("list the scoped access tokens", err)
 }
@@ -86,7 +86,7 @@ func (s *Store) ScopedTokens(ctx context.Context, profileID int64) ([]ScopedToke
 func (s *Store) ScopedTokenByID(ctx context.Context, profileID, id int64) (ScopedToken, error) {
 	rows, _ := s.pool.Query(ctx, `
 		select `+scopedTokenColumns+` from platform.access_tokens t
-		where t.profile_id = $1 and t.id = $2 and t.scopes is not null`, profileID, id)
+		where t.profile_id = $1 and t.id = $2 and t.scopes is not null and t.oauth_grant_id is null`, profileID, id)
 	token, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[ScopedToken])
 	return token, wrap("look the scoped access token up", err)
 }

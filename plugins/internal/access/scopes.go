@@ -12,11 +12,14 @@ type tokenScope struct {
 	of        scope
 	actions   []string
 	resources []string
-	name      string // as the platform's contract has it (CreateScopedAccessTokenBody, permissions)
+	name      string // as the platform's contract has it (CreateScopedAccessTokenBody, permissions); or anyScope, or noScope
 }
 
 // anyScope is what every token is good for: to know whose it is.
 const anyScope = ""
+
+// noScope is for what no token with scopes is good for: with one, nobody lets others do more.
+const noScope = "-"
 
 // tokenScopes is the table of scopes. The first row that matches a permission says which scope it needs; a permission that
 // no row matches is for sessions and for tokens without scopes.
@@ -27,6 +30,7 @@ var tokenScopes = []tokenScope{
 	{signedIn, []string{Read}, []string{"projects"}, "projects_read"},
 	{signedIn, []string{Read}, []string{"user_content"}, "snippets_read"},
 
+	{organization, []string{Create, Update, Delete}, []string{"approved_oauth_apps", "oauth_apps"}, noScope},
 	{organization, []string{Read}, []string{"auth.subject_roles", "user_invites"}, "members_read"},
 	{organization, []string{everything}, []string{"auth.subject_roles", "user_invites"}, "members_write"},
 	{organization, []string{Read}, []string{"projects"}, "organization_projects_read"},
@@ -112,6 +116,9 @@ func (p Permission) Scope() (name string, ok bool) {
 	}
 	for i, row := range tokenScopes {
 		if row.of == p.scope && matchesAny(compiledScopes[i].actions, p.action) && matchesAny(compiledScopes[i].resources, p.resource) {
+			if row.name == noScope {
+				return "", false
+			}
 			return row.name, true
 		}
 	}

@@ -74,6 +74,7 @@ type API struct {
 	pgMeta        *pgmeta.Client
 	log           *slog.Logger
 	now           func() time.Time
+	registrations *identity.Limit // of OAuth apps, by themselves
 
 	mux    *http.ServeMux
 	huma   huma.API
@@ -98,6 +99,7 @@ func New(dependencies Dependencies) *API {
 	if a.now == nil {
 		a.now = time.Now
 	}
+	a.registrations = identity.NewLimit(a.now, registrationsPerSecond, registrationsAtOnce)
 	a.huma = humago.New(a.mux, humaConfig())
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
@@ -113,6 +115,7 @@ func New(dependencies Dependencies) *API {
 	a.registerDatabases()
 	a.registerDataAPI()
 	a.registerBranches()
+	a.registerCLILogin()
 	a.registerDocuments()
 	a.registerEmail()
 	a.registerEntitlements()
@@ -127,6 +130,9 @@ func New(dependencies Dependencies) *API {
 	a.registerMFA()
 	a.registerMigrations()
 	a.registerNotifications()
+	a.registerOAuthApps()
+	a.registerOAuthAuthorize()
+	a.registerOAuthToken()
 	a.registerOrganizations()
 	a.registerPooler()
 	a.registerProfile()
@@ -170,7 +176,7 @@ func humaConfig() huma.Config {
 				},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "application/x-www-form-urlencoded": formFormat()},
 		DefaultFormat: "application/json",
 	}
 	// Clients of other versions send fields that this one does not know: upstream ignores them, and so do we.

@@ -33,10 +33,17 @@ func (a *API) registerMarketplace() {
 		method: http.MethodGet, path: "/v1/organizations/{slug}/project-claim/{token}", summary: "None: no claims",
 		permission: access.InOrganization(access.Create, "projects"),
 	}, noClaims)
+	missing(a, route{
+		method: http.MethodGet, path: "/v1/projects/{ref}/claim-token", summary: "None: no claims",
+		permission: access.InProject(access.Read, "projects"),
+	}, noClaims)
+	refuse(a, route{method: http.MethodGet, path: "/v1/oauth/authorize/project-claim", summary: "Refused: no claims", permission: access.Anyone()}, noClaims)
 	for _, one := range []struct {
 		route
 		why string
 	}{
+		{route{method: http.MethodPost, path: "/v1/projects/{ref}/claim-token", permission: access.InProject(access.Update, "projects")}, noClaims},
+		{route{method: http.MethodDelete, path: "/v1/projects/{ref}/claim-token", permission: access.InProject(access.Update, "projects")}, noClaims},
 		{route{method: http.MethodPost, path: "/platform/organizations/cloud-marketplace", permission: access.SignedIn()}, noMarketplace},
 		{route{method: http.MethodPost, path: "/platform/organizations/confirm-subscription", permission: access.SignedIn()}, nothingSold},
 		{route{method: http.MethodPost, path: "/platform/stripe/setup-intent", permission: access.SignedIn()}, nothingSold},

@@ -16,7 +16,7 @@ import (
 
 // Serve answers the request that kong stands for by an http.Handler, which knows paths without Prefix. A handler's 401 is
 // counted among failures.
-func Serve(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Failures, handler http.Handler) {
+func Serve(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Limit, handler http.Handler) {
 	x := Begin(kong, config, log)
 	defer x.Recover()
 	request, err := readHead(kong)

@@ -14,7 +14,7 @@ import (
 // refuseFailures counts a token that was not good, and answers with 429 where its client has sent too many of those. It
 // tells whether it answered. Where the client's address costs a round trip to Kong, only here is it asked for, after a
 // check has failed.
-func (x *Exchange) refuseFailures(request *http.Request, failures *identity.Failures) bool {
+func (x *Exchange) refuseFailures(request *http.Request, failures *identity.Limit) bool {
 	wait := x.countFailure(request, failures)
 	if wait == 0 {
 		return false
@@ -27,7 +27,7 @@ func (x *Exchange) refuseFailures(request *http.Request, failures *identity.Fail
 	return true
 }
 
-func (x *Exchange) countFailure(request *http.Request, failures *identity.Failures) time.Duration {
+func (x *Exchange) countFailure(request *http.Request, failures *identity.Limit) time.Duration {
 	if known, err := netip.ParseAddrPort(request.RemoteAddr); err == nil {
 		return failures.Count(known.Addr())
 	}

@@ -22,7 +22,7 @@ const admitTimeout = 10 * time.Second
 
 // Admit lets a request through to postgres-meta, or refuses it. The request's body and the result never pass through
 // here. A token that is not good is counted among failures.
-func Admit(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Failures, gate *pgmeta.Gate) {
+func Admit(kong *pdk.PDK, config Config, log *slog.Logger, failures *identity.Limit, gate *pgmeta.Gate) {
 	x := Begin(kong, config, log)
 	defer x.Recover()
 	request, err := readHead(kong)

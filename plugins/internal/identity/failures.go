@@ -14,29 +14,35 @@ const (
 	failuresAtOnce = 60
 	// failuresPerSecond is how many more it may send from then on.
 	failuresPerSecond = 1
-	// failureAddresses bounds the memory: of so many addresses at most, the latest, failures are counted.
-	failureAddresses = 10_000
+	// countedAddresses bounds the memory: what so many addresses at most, the latest, do is counted.
+	countedAddresses = 10_000
 )
 
-// Failures counts the bad tokens that each address sends. What has a good token is never counted. It is safe for
-// concurrent use.
-type Failures struct {
-	limits *lru.Cache[netip.Prefix, *rate.Limiter]
-	now    func() time.Time
+// Limit counts how often each address does something. It is safe for concurrent use.
+type Limit struct {
+	limits    *lru.Cache[netip.Prefix, *rate.Limiter]
+	perSecond rate.Limit
+	atOnce    int
+	now       func() time.Time
 }
 
-// NewFailures returns a count that starts at nothing.
-func NewFailures(now func() time.Time) *Failures {
-	limits, err := lru.New[netip.Prefix, *rate.Limiter](failureAddresses)
+// NewFailures returns a limit for the bad tokens that an address sends. What has a good token is not to be counted.
+func NewFailures(now func() time.Time) *Limit {
+	return NewLimit(now, failuresPerSecond, failuresAtOnce)
+}
+
+// NewLimit returns a limit that lets each address do something so many times at once, and then so often.
+func NewLimit(now func() time.Time, perSecond rate.Limit, atOnce int) *Limit {
+	limits, err := lru.New[netip.Prefix, *rate.Limiter](countedAddresses)
 	if err != nil { // only for a size that is not positive
 		panic(err)
 	}
-	return &Failures{limits: limits, now: now}
+	return &Limit{limits: limits, perSecond: perSecond, atOnce: atOnce, now: now}
 }
 
-// Count counts one more bad token from an address. Where that is too many, it returns how long the address has to wait until
-// another one is looked at; otherwise zero.
-func (f *Failures) Count(address netip.Addr) time.Duration {
+// Count counts once more for an address. Where that is too many, it returns how long the address has to wait until it may
+// again; otherwise zero.
+func (f *Limit) Count(address netip.Addr) time.Duration {
 	now := f.now()
 	next := f.limit(address).ReserveN(now, 1)
 	wait := next.DelayFrom(now)
@@ -46,12 +52,12 @@ func (f *Failures) Count(address netip.Addr) time.Duration {
 	return wait
 }
 
-func (f *Failures) limit(address netip.Addr) *rate.Limiter {
+func (f *Limit) limit(address netip.Addr) *rate.Limiter {
 	network := networkOf(address)
 	if limit, ok := f.limits.Get(network); ok {
 		return limit
 	}
-	limit := rate.NewLimiter(failuresPerSecond, failuresAtOnce)
+	limit := rate.NewLimiter(f.perSecond, f.atOnce)
 	if first, ok, _ := f.limits.PeekOrAdd(network, limit); ok {
 		return first // another request was quicker
 	}

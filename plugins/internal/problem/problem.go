@@ -20,6 +20,11 @@ type Problem struct {
 	Status  int    `json:"-"`
 	Message string `json:"message" doc:"What went wrong, in one sentence for a person."`
 	Code    string `json:"code" doc:"The same for a program."`
+	// What clients of OAuth look for (RFC 6749, section 5.2): the code and the message once more.
+	OAuthError       string `json:"error,omitempty"`
+	OAuthDescription string `json:"error_description,omitempty"`
+
+	header http.Header
 }
 
 // Error returns the message.
@@ -27,6 +32,9 @@ func (p *Problem) Error() string { return p.Message }
 
 // GetStatus returns the HTTP status. huma asks for it.
 func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders returns what the answer has beside its body. huma asks for it.
+func (p *Problem) GetHeaders() http.Header { return p.header }
 
 var codes = map[int]string{
 	http.StatusBadRequest:            "bad_request",
@@ -59,6 +67,16 @@ func NotFound(message string) *Problem { return New(http.StatusNotFound, message
 func Forbidden(permission access.Permission) *Problem {
 	return New(http.StatusForbidden,
 		fmt.Sprintf("Your role does not allow this: it needs %s on %s.", permission.Action(), permission.Resource()))
+}
+
+// OAuth is a problem as clients of OAuth know them. Codes are those of RFC 6749, section 5.2.
+func OAuth(status int, code, message string) *Problem {
+	p := &Problem{Status: status, Message: message, Code: code, OAuthError: code, OAuthDescription: message}
+	p.header = http.Header{"Cache-Control": {"no-store"}}
+	if status == http.StatusUnauthorized {
+		p.header.Set("WWW-Authenticate", "Basic")
+	}
+	return p
 }
 
 // OrNotFound turns the store's ErrNotFound into a 404 with a message, and leaves other errors as they are.
