@@ -51,6 +51,7 @@ var oauthExamples = map[string]example{
 }
 
 func aCLILogin(w *world, _ place) map[string]string {
+	w.exec(`delete from platform.cli_logins`) // the other example's
 	w.succeed(w.as(store.RoleOwner), http.MethodPost, "/platform/cli/login", aCLILink)
 	w.exec(`update platform.cli_logins set nonce = '0123456789ab'`)
 	return map[string]string{"session_id": "0b5e0000-0000-4000-8000-000000000001?device_code=01234567"}
