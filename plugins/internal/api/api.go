@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/keysets"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
@@ -58,6 +60,10 @@ type Dependencies struct {
 	// PgMeta generates types; nil where the operator did not say where postgres-meta is.
 	PgMeta *pgmeta.Client
 	Log    *slog.Logger
+	// LookupTXT asks the name servers for TXT records; the machine's own where nil.
+	LookupTXT func(ctx context.Context, name string) ([]string, error)
+	// KeySets gets the public keys of others whose tokens a project shall take; keysets.New where nil.
+	KeySets *keysets.Client
 	// Now is the clock; time.Now where nil.
 	Now func() time.Time
 }
@@ -75,6 +81,8 @@ type API struct {
 	log           *slog.Logger
 	now           func() time.Time
 	registrations *identity.Limit // of OAuth apps, by themselves
+	lookupTXT     func(ctx context.Context, name string) ([]string, error)
+	keySets       *keysets.Client
 
 	mux    *http.ServeMux
 	huma   huma.API
@@ -94,17 +102,26 @@ func New(dependencies Dependencies) *API {
 		pgMeta:        dependencies.PgMeta,
 		log:           dependencies.Log,
 		now:           dependencies.Now,
+		lookupTXT:     dependencies.LookupTXT,
+		keySets:       dependencies.KeySets,
 		mux:           http.NewServeMux(),
 	}
 	if a.now == nil {
 		a.now = time.Now
 	}
 	a.registrations = identity.NewLimit(a.now, registrationsPerSecond, registrationsAtOnce)
+	if a.lookupTXT == nil {
+		a.lookupTXT = net.DefaultResolver.LookupTXT
+	}
+	if a.keySets == nil {
+		a.keySets = keysets.New()
+	}
 	a.huma = humago.New(a.mux, humaConfig())
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
 	})
 	a.registerAccessTokens()
+	a.registerAPIKeys()
 	a.registerAddons()
 	a.registerAnalytics()
 	a.registerApps()
@@ -121,6 +138,7 @@ func New(dependencies Dependencies) *API {
 	a.registerEntitlements()
 	a.registerFeedback()
 	a.registerHealth()
+	a.registerHostnames()
 	a.registerIntegrations()
 	a.registerFunctions()
 	a.registerFunctionSecrets()
@@ -129,6 +147,7 @@ func New(dependencies Dependencies) *API {
 	a.registerMembers()
 	a.registerMFA()
 	a.registerMigrations()
+	a.registerNetwork()
 	a.registerNotifications()
 	a.registerOAuthApps()
 	a.registerOAuthAuthorize()
@@ -155,6 +174,8 @@ func New(dependencies Dependencies) *API {
 	a.registerTelemetry()
 	a.registerManagement()
 	a.registerSignUp()
+	a.registerSigningKeys()
+	a.registerThirdPartyAuth()
 	a.registerTypes()
 	a.registerUpgrades()
 	return a

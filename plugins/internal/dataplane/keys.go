@@ -16,6 +16,9 @@ const realtimeHost = store.RealtimeTenant + ".realtime"
 // opaquePrefix is what the keys begin with that are made and revoked, and that no service knows.
 const opaquePrefix = "sb_"
 
+// TemporaryPrefix makes an API key of a JWT that says KindTemporary. Studio knows by it what it has to ask for again.
+const TemporaryPrefix = "sb_temp_"
+
 // headers checks the API key and says what the service is sent: a JWT where the caller has an opaque key, and whatever else
 // upstream's gateway adds.
 func (g *Gateway) headers(p *project, w way, r Request, query string) (map[string]string, *Refusal) {
@@ -82,6 +85,9 @@ func (g *Gateway) functionHeaders(p *project, headers map[string]string, key str
 
 // open checks an API key and returns the JWT that it stands for.
 func (g *Gateway) open(p *project, key, userAgent string, lasting bool) (string, *Refusal) {
+	if token, temporary := strings.CutPrefix(key, TemporaryPrefix); temporary {
+		return g.openJWT(p, token)
+	}
 	if !strings.HasPrefix(key, opaquePrefix) {
 		return g.openJWT(p, key)
 	}

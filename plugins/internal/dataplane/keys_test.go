@@ -214,6 +214,9 @@ func TestWithTheLegacyKeysOffTheyOpenNothing(t *testing.T) {
 	}
 	temporary := legacy(t, shop, "service_role", jwt.MapClaims{"plurabase": dataplane.KindTemporary})
 	require.Equal(t, "Bearer "+temporary, sent(t, gateway, dataplane.Request{Target: "/storage/v1/bucket", APIKey: temporary, UserAgent: browser})["authorization"])
+	require.Equal(t, "Bearer "+temporary, sent(t, gateway, dataplane.Request{
+		Target: "/storage/v1/bucket", APIKey: dataplane.TemporaryPrefix + temporary, Authorization: "Bearer " + dataplane.TemporaryPrefix + temporary,
+	})["authorization"])
 	session := "Bearer " + legacy(t, shop, "authenticated")
 	require.Equal(t, session, sent(t, gateway, dataplane.Request{Target: "/rest/v1/todos", APIKey: publishable, Authorization: session})["authorization"])
 }
