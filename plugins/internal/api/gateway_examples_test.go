@@ -18,7 +18,7 @@ var gatewayExamples = map[string]example{
 	"DELETE /v1/projects/{ref}/api-keys/{id}":                         {prepare: anAPIKey},
 	"PUT /v1/projects/{ref}/api-keys/legacy":                          {query: "enabled=false"},
 	"POST /platform/projects/{ref}/api-keys/temporary":                {query: "authorization_exp=60&claims=%7B%22role%22%3A%22anon%22%7D"},
-	"POST /v1/projects/{ref}/config/auth/signing-keys":                {body: `{"algorithm":"ES256"}`},
+	"POST /v1/projects/{ref}/config/auth/signing-keys":                {body: `{"algorithm":"ES256"}`, prepare: noSigningKey},
 	"GET /v1/projects/{ref}/config/auth/signing-keys/legacy":          {prepare: aSigningKey},
 	"GET /v1/projects/{ref}/config/auth/signing-keys/{id}":            {prepare: aSigningKey},
 	"PATCH /v1/projects/{ref}/config/auth/signing-keys/{id}":          {body: `{"status":"in_use"}`, prepare: aSigningKey},
@@ -51,10 +51,18 @@ func (w *world) madeID(p place, name, path, body string) map[string]string {
 }
 
 func anAPIKey(w *world, p place) map[string]string {
+	w.exec(`delete from platform.api_keys where type = 'secret'`)
 	return w.madeID(p, "id", "/api-keys", `{"type":"secret","name":"worker"}`)
 }
 
+// noSigningKey makes room: only one can be on standby.
+func noSigningKey(w *world, _ place) map[string]string {
+	w.exec(`delete from platform.signing_keys`)
+	return nil
+}
+
 func aSigningKey(w *world, p place) map[string]string {
+	noSigningKey(w, p)
 	return w.madeID(p, "id", "/config/auth/signing-keys", `{"algorithm":"ES256"}`)
 }
 
