@@ -66,7 +66,7 @@ func (s *Store) audit(ctx context.Context, tx pgx.Tx, actor Actor, entry AuditEn
 	_, err := tx.Exec(ctx, `
 		insert into platform.audit_log
 			(occurred_at, profile_id, organization_id, project_ref, action, address, request_id, details)
-		values ($1, $2, nullif($3, 0::bigint), nullif($4, ''), $5, $6, $7, $8)`,
+		values ($1, nullif($2, 0::bigint), nullif($3, 0::bigint), nullif($4, ''), $5, $6, $7, $8)`,
 		s.now(), actor.ProfileID, entry.OrganizationID, string(entry.ProjectRef), entry.Action,
 		nullableAddr(actor.Address), actor.RequestID, details)
 	if err != nil {
