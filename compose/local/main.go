@@ -122,7 +122,9 @@ In another terminal:
   %s orgs create Acme --yes
   %s projects create shop --org-id <its id> --db-password <a password> --region eu-central-1 --yes
   %s projects list
-`, took.Round(100*time.Millisecond), p.URL(), m.PostgresImage, relative(filepath.Join(root, ".run", "log")), p.AccessToken(), cli, cli, cli)
+
+A project's API is at http://<its ref>.localhost:%s, and at %s/p/<its ref>.
+`, took.Round(100*time.Millisecond), p.URL(), m.PostgresImage, relative(filepath.Join(root, ".run", "log")), p.AccessToken(), cli, cli, cli, p.Port(), p.URL())
 }
 
 // with runs a command on a machine that is ready, and ends what had to be started for it.

@@ -101,7 +101,7 @@ func (p *Platform) Close() error {
 }
 
 // URL is where the gateway answers.
-func (p *Platform) URL() string { return "http://localhost:" + p.port() }
+func (p *Platform) URL() string { return "http://localhost:" + p.Port() }
 
 // AccessToken is a personal access token of the machine's own administrator.
 func (p *Platform) AccessToken() string { return p.secrets.AccessToken }
@@ -132,7 +132,8 @@ func (p *Platform) PID(name string) (pid int, ok bool) {
 	}
 }
 
-func (p *Platform) port() string {
+// Port is the port on which the gateway answers.
+func (p *Platform) Port() string {
 	_, port, _ := net.SplitHostPort(p.host.Addr())
 	return port
 }

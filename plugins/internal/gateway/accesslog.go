@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// accessLog is the socket, beside the plugins' own, to which nginx sends a line for each request that it proxied, where the gateway is
-// set up for that (KONG_NGINX_PROXY_ACCESS_LOG in kong/Dockerfile).
+// accessLog is the socket, beside the plugins' own, to which nginx sends a line for each request that it proxied, where the operator
+// set that up (kong/kong.platform.yml says how).
 const accessLog = "project-gateway.traffic"
 
 // ListenForAccessLog takes the socket over from whoever has it: the process before this one, or nobody any more.
