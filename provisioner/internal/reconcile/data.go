@@ -33,12 +33,6 @@ func (p *pass) work(held context.Context) (store.Outcome, error) {
 	}
 }
 
-func (p *pass) convergeInTime(held context.Context) (store.Outcome, error) {
-	working, cancel := context.WithTimeout(held, p.Settings.Deadline)
-	defer cancel()
-	return p.converge(working)
-}
-
 func (p *pass) advance(held context.Context) (again bool, err error) {
 	if p.isRepair() {
 		return false, nil

@@ -57,8 +57,8 @@ func (p *pass) trace(ctx context.Context) (context.Context, trace.Span) {
 		attribute.Int64("plurabase.generation", p.claim.Project.Generation)))
 }
 
-// work does what is wanted within the deadline. An upgrade has half of it, and the other half to take it back.
-func (p *pass) work(ctx context.Context) (store.Outcome, error) {
+// convergeInTime does what is wanted within the deadline. An upgrade has half of it, and the other half to take it back.
+func (p *pass) convergeInTime(ctx context.Context) (store.Outcome, error) {
 	if p.claim.Kind != store.OperationUpgrade {
 		return p.converge(ctx, p.Settings.Deadline)
 	}
