@@ -127,6 +127,7 @@ func New(dependencies Dependencies) *API {
 	a.registerApps()
 	a.registerAudit()
 	a.registerAuthUsers()
+	a.registerBackups()
 	a.registerBilling()
 	a.registerContent()
 	a.registerDatabases()
@@ -177,6 +178,7 @@ func New(dependencies Dependencies) *API {
 	a.registerSigningKeys()
 	a.registerThirdPartyAuth()
 	a.registerTypes()
+	a.registerWebhooks()
 	a.registerUpgrades()
 	return a
 }

@@ -113,13 +113,12 @@ func (c contract) studioCalls() int {
 func (w *world) askExample(r route, p place) *httptest.ResponseRecorder {
 	w.t.Helper()
 	one := examples[r.method+" "+r.path]
-	path := r.path
+	path, body := r.path, one.body
 	if one.prepare != nil {
 		for name, value := range one.prepare(w, p) {
-			path = strings.ReplaceAll(path, "{"+name+"}", value)
+			path, body = strings.ReplaceAll(path, "{"+name+"}", value), strings.ReplaceAll(body, "{"+name+"}", value)
 		}
 	}
-	body := one.body
 	if body == "" && r.method != http.MethodGet && r.method != http.MethodHead {
 		body = anyBody(p)
 	}

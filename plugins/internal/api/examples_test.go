@@ -22,7 +22,7 @@ type example struct {
 }
 
 // examples are by `METHOD /path`. Each file of routes has a table of its own, beside its tests.
-var examples = joined(contentExamples, databaseExamples, functionExamples, gatewayExamples, lifecycleExamples, oauthExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
+var examples = joined(backupExamples, contentExamples, databaseExamples, functionExamples, gatewayExamples, lifecycleExamples, oauthExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
 
 func joined(tables ...map[string]example) map[string]example {
 	all := map[string]example{}

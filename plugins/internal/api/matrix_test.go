@@ -56,6 +56,7 @@ func anyBody(p place) string {
 		"organization_slug": p.slug, "organization_id": p.slug, "name": "a name", "db_pass": "correct horse",
 		"role_id": 3, "role_scoped_projects": []string{p.ref}, "email": "new@example.com", "enforced": false,
 		"permissions": []string{"projects_read"}, "is_sensitive": true,
+		"id": 1, "recovery_time_target_unix": 1, "newProjectName": "copy", "newDbPass": "correct horse",
 	})
 	if err != nil {
 		panic(err)
