@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/plurabase/plurabase/provisioner/internal/engine"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -46,8 +47,22 @@ func (p *pass) write(ctx context.Context, outcome store.Outcome, err error) erro
 		return p.claim.Retry(ctx, project.Status, err, delay)
 	default:
 		p.log.Error("failed", "error", err)
-		return p.claim.Settle(ctx, store.Outcome{Status: failed(p.claim), Failure: err})
+		return p.claim.Settle(ctx, p.failure(ctx, err))
 	}
+}
+
+// failure is what a failed operation leaves. Of services that go on it says how they are, so that the comparison finds nothing
+// new in them, and the reason is not lost to a repair's.
+func (p *pass) failure(ctx context.Context, err error) store.Outcome {
+	outcome := store.Outcome{Status: failed(p.claim), Failure: err}
+	if outcome.Status != store.StatusActiveUnhealthy || len(p.wanted.Services) == 0 {
+		return outcome
+	}
+	seen, lookErr := p.Executor.Engine.Observe(ctx, engine.Question{Target: p.wanted.Target, Ref: p.wanted.Ref})
+	if lookErr == nil {
+		outcome.Services = serviceStates(p.wanted, seen)
+	}
+	return outcome
 }
 
 // failed is the status of a project whose operation failed.

@@ -27,6 +27,7 @@ type pass struct {
 	claim     *store.Claim
 	log       *slog.Logger
 	allotment stack.Allotment
+	wanted    stack.Stack // as it was last built
 	data      *backup.Task
 }
 
@@ -209,6 +210,7 @@ func (p *pass) want(ctx context.Context) (stack.Stack, error) {
 	if err != nil {
 		return stack.Stack{}, &engine.PermanentError{Err: err}
 	}
+	p.wanted = want
 	return want, nil
 }
 
