@@ -81,6 +81,7 @@ func TestRouting(t *testing.T) {
 	keys := w.keys(shop, other)
 	w.becomes(http.StatusOK, shop.host(), "/auth/v1/verify")
 	w.becomes(http.StatusOK, other.host(), "/auth/v1/verify")
+	w.becomes(http.StatusOK, shop.host(), "/rest/v1/", "apikey", keyNamed(keys, "a key with claims of its own").value)
 	w.becomes(http.StatusUnauthorized, shop.host(), "/rest/v1/", "apikey", keyNamed(keys, "a revoked key").value)
 
 	w.proveKeys(proof, shop, keys)
