@@ -91,6 +91,7 @@ func (w *projectWorld) speak(host, path, text string) string {
 	reader := bufio.NewReader(connection)
 	response, err := http.ReadResponse(reader, nil)
 	require.NoError(w.t, err)
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		return response.Status
 	}

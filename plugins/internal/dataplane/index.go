@@ -39,7 +39,7 @@ func (i *index) add(p *project) {
 	}
 	for s, address := range p.targets {
 		if address.IsValid() {
-			i.targets[address] = target{p, service(s)} //nolint:gosec // there are five
+			i.targets[address] = target{p, service(s)}
 		}
 	}
 }

@@ -158,8 +158,12 @@ func TestAHostThatNamesAProjectDoesNotReachAnotherByPath(t *testing.T) {
 
 func FuzzNothingButTheProjectsOwnContainersIsReached(f *testing.F) {
 	for _, seed := range [][2]string{
-		{shopHost, "/rest/v1/todos"}, {string(blog) + ".localhost", "/storage/v1/object/a%2Fb//c"}, {"localhost", "/p/" + string(shop) + "/auth/v1/verify"},
-		{"x@" + shopHost, "/%2e%2e/auth/v1"}, {shopHost + ".", "//realtime/v1/api/tenants"}, {"shop.example.com", "http://10.0.0.1/rest/v1"},
+		{shopHost, "/rest/v1/todos"},
+		{string(blog) + ".localhost", "/storage/v1/object/a%2Fb//c"},
+		{"localhost", "/p/" + string(shop) + "/auth/v1/verify"},
+		{"x@" + shopHost, "/%2e%2e/auth/v1"},
+		{shopHost + ".", "//realtime/v1/api/tenants"},
+		{"shop.example.com", "http://10.0.0.1/rest/v1"},
 	} {
 		f.Add(seed[0], seed[1])
 	}
