@@ -25,9 +25,12 @@ func (a *API) enableWebhooks(ctx context.Context, c *call, _ *refPath) error {
 	if err != nil {
 		return err
 	}
+	if err := a.store.Note(ctx, c.actor, c.databaseChange("enable_webhooks")); err != nil {
+		return err
+	}
 	err = database.EnableWebhooks(ctx)
 	if errors.Is(err, projectdb.ErrNoWebhooks) {
 		return problem.New(http.StatusConflict, capital(err.Error())+".")
 	}
-	return err
+	return databaseProblem(err)
 }
