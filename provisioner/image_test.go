@@ -16,7 +16,7 @@ func TestTheImageHoldsStaticExecutablesOfNobody(t *testing.T) {
 		t.Skip("no Docker Engine answers")
 	}
 	folder := t.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-o", folder+string(filepath.Separator), ".", "../compose/setup")
+	build := exec.Command("go", "build", "-trimpath", "-o", folder+string(filepath.Separator), ".", "./plurabase", "../compose/setup")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
@@ -38,6 +38,9 @@ func TestTheImageHoldsStaticExecutablesOfNobody(t *testing.T) {
 	printed, err = inside("--entrypoint", "/setup", tag)
 	require.Error(t, err)
 	require.Contains(t, printed, "usage: setup env")
+	printed, err = inside("--entrypoint", "/plurabase", tag, "--help")
+	require.NoError(t, err, printed)
+	require.Contains(t, printed, "doctor")
 	user, err := exec.Command("docker", "image", "inspect", "--format", "{{.Config.User}}", tag).Output()
 	require.NoError(t, err)
 	require.Equal(t, "65532:65532\n", string(user))

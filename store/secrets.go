@@ -34,14 +34,6 @@ func (s *Store) ProjectSecrets(ctx context.Context, projectID int64, ref Ref, na
 	return secrets, wrap("read the project's secrets", err)
 }
 
-func (s *Store) projectSecrets(ctx context.Context, q querier, projectID int64, ref Ref, names ...string) (Secrets, error) {
-	sealed, err := readSealedSecrets(ctx, q, projectID)
-	if err != nil {
-		return nil, err
-	}
-	return s.openSecrets(ref, sealed, names...)
-}
-
 // sealedSecrets are a project's secrets as they are kept, with the data key that they are sealed by.
 type sealedSecrets struct {
 	key    wrappedKey

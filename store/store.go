@@ -50,7 +50,7 @@ func WithRandom(random io.Reader) Option { return func(s *Store) { s.random = ra
 
 // WithTraces makes a span of every query, where traces are sent.
 func WithTraces() Option {
-	return func(s *Store) { s.tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName()) }
+	return func(s *Store) { s.tracer = otelpgx.NewTracer() }
 }
 
 // Open prepares a Store. It connects on first use, so that a process starts without waiting for Postgres.

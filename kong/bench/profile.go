@@ -45,7 +45,7 @@ func (w *world) profile(ctx context.Context, name string) error {
 }
 
 func (w *world) writeProfile(ctx context.Context, plugin, path string) error {
-	file, err := os.Create(path) //nolint:gosec // named after a case
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}

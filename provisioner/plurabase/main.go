@@ -36,7 +36,7 @@ var errFound = errors.New("something is wrong")
 
 func run(ctx context.Context, arguments []string, environment map[string]string, stdout, stderr io.Writer) int {
 	t := &tool{environment: environment, out: stdout}
-	root := t.command()
+	root := t.command() //nolint:contextcheck // cobra hands the context to what runs
 	root.SetArgs(arguments)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -187,7 +187,7 @@ func TestTheOperatorMakesAnOwner(t *testing.T) {
 	require.Equal(t, 0, code, problems)
 	membership, err := b.store.MembershipBySlug(t.Context(), grace.ID, b.slug)
 	require.NoError(t, err)
-	require.Equal(t, store.RoleOwner, membership.Roles.Role)
+	require.Equal(t, store.RoleOwner, membership.Role)
 }
 
 func TestTheMasterKeyIsRotated(t *testing.T) {

@@ -328,10 +328,10 @@ func isRedirectURI(text string) bool {
 	if err != nil || len(text) > 1024 || parsed.Fragment != "" || strings.Contains(text, "#") || parsed.User != nil || strings.ContainsAny(text, " \t\r\n\\") {
 		return false
 	}
-	switch {
-	case parsed.Scheme == "https":
+	switch parsed.Scheme {
+	case "https":
 		return parsed.Hostname() != ""
-	case parsed.Scheme == "http":
+	case "http":
 		return isLoopback(parsed.Hostname())
 	default:
 		return ownScheme.MatchString(parsed.Scheme) && !slices.Contains(notOwnSchemes, parsed.Scheme)
