@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 const (
 	databasePassword = `it's "a" \pass:word`
 	// patience is ample for any single thing that a test waits for.
-	patience = time.Minute
+	patience = 3 * time.Minute
 )
 
 // bundle is a platform of its own on a target of its own: nothing else on the same Docker is touched.

@@ -31,7 +31,7 @@ const (
 	image = "postgres:17"
 	// newerImage is what an upgrade leads to.
 	newerImage = "postgres:17.1"
-	patience   = time.Minute
+	patience   = 3 * time.Minute
 )
 
 // bundle is a store, an engine in memory, and somebody who owns an organization.
