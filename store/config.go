@@ -82,6 +82,16 @@ func (s *Store) openConfig(ref Ref, key wrappedKey, sealed map[ConfigSection][]b
 	return config, nil
 }
 
+// ProjectConfigByRef opens one section of a project's configuration, whoever asks. ErrNotFound: there is no such project.
+func (s *Store) ProjectConfigByRef(ctx context.Context, ref Ref, section ConfigSection) (SectionConfig, error) {
+	project, err := s.readProject(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	config, err := s.ProjectConfig(ctx, project.ID, ref, section)
+	return config[section], err
+}
+
 // UpdateProjectConfig changes settings of one section: a value sets one, nil takes one back to its default, what is not
 // named stays. A project that runs takes them up at once (OperationConfigure); one that is paused or failed, when it is
 // started again; one that is busy refuses with a ConflictError. It returns the whole section as it is now.

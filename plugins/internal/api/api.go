@@ -126,6 +126,8 @@ func New(dependencies Dependencies) *API {
 	a.registerAnalytics()
 	a.registerApps()
 	a.registerAudit()
+	a.registerAuthConfig()
+	a.registerAuthSSO()
 	a.registerAuthUsers()
 	a.registerBackups()
 	a.registerBilling()

@@ -22,7 +22,10 @@ type example struct {
 }
 
 // examples are by `METHOD /path`. Each file of routes has a table of its own, beside its tests.
-var examples = joined(backupExamples, contentExamples, databaseExamples, functionExamples, gatewayExamples, lifecycleExamples, oauthExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
+var examples = joined(projectSideExamples, backupExamples, databaseExamples, functionExamples, gatewayExamples, lifecycleExamples, oauthExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
+
+// projectSideExamples are those of what Studio keeps of a project, and is told of it.
+var projectSideExamples = joined(authExamples, contentExamples)
 
 func joined(tables ...map[string]example) map[string]example {
 	all := map[string]example{}

@@ -29,18 +29,26 @@ const aUser = `{"id":"77777777-7777-4777-8777-777777777777","aud":"authenticated
 const aBucket = `{"id":"avatars","name":"avatars","owner":"","public":true,"file_size_limit":null,"allowed_mime_types":null,
 	"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}`
 
+const anIdentityProvider = `{"id":"77777777-7777-4777-8777-777777777777","saml":{"entity_id":"https://idp.example.com/entity",
+	"metadata_url":"https://idp.example.com"},"domains":[{"domain":"example.com"}],"created_at":"2026-03-01T12:00:00Z"}`
+
 // usual are the answers by the beginning of what is asked; the longest one counts.
 var usual = map[string]string{
-	"POST /admin/users":         aUser,
-	"PUT /admin/users":          aUser,
-	"GET /admin/users":          `[{"id":"f1"},{"id":"f2"}]`,
-	"GET /bucket":               `[` + aBucket + `]`,
-	"GET /bucket/":              aBucket,
-	"POST /object/list/":        `[{"name":"folder","id":null,"created_at":null,"updated_at":null,"last_accessed_at":null,"metadata":null}]`,
-	"POST /object/list-v2/":     `{"hasNext":false,"folders":[],"objects":[]}`,
-	"POST /object/sign/":        `{"signedURL":"/object/sign/avatars/a.png?token=t"}`,
-	"POST /object/sign/avatars": `{"signedURL":"/object/sign/avatars/a.png?token=t"}`,
-	"GET /":                     `{"swagger":"2.0"}`,
+	"POST /admin/users":           aUser,
+	"PUT /admin/users":            aUser,
+	"GET /admin/users":            `[{"id":"f1"},{"id":"f2"}]`,
+	"GET /admin/sso/providers":    `{"items":[` + anIdentityProvider + `]}`,
+	"GET /admin/sso/providers/":   anIdentityProvider,
+	"POST /admin/sso/providers":   anIdentityProvider,
+	"PUT /admin/sso/providers":    anIdentityProvider,
+	"DELETE /admin/sso/providers": anIdentityProvider,
+	"GET /bucket":                 `[` + aBucket + `]`,
+	"GET /bucket/":                aBucket,
+	"POST /object/list/":          `[{"name":"folder","id":null,"created_at":null,"updated_at":null,"last_accessed_at":null,"metadata":null}]`,
+	"POST /object/list-v2/":       `{"hasNext":false,"folders":[],"objects":[]}`,
+	"POST /object/sign/":          `{"signedURL":"/object/sign/avatars/a.png?token=t"}`,
+	"POST /object/sign/avatars":   `{"signedURL":"/object/sign/avatars/a.png?token=t"}`,
+	"GET /":                       `{"swagger":"2.0"}`,
 }
 
 func (s *serviceStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
