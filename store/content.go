@@ -266,7 +266,7 @@ func (s *Store) saveContent(ctx context.Context, tx pgx.Tx, actor Actor, project
 		change.ID, project.ID, actor.ProfileID, folder, change.Type, change.Name, change.Description, change.Visibility, content, s.now())
 	switch {
 	case holdsNUL(err):
-		return &ConflictError{"The content holds the character U+0000, which cannot be kept."}
+		return errNUL
 	case err != nil || tag.RowsAffected() == 1:
 		return err
 	}
@@ -302,6 +302,9 @@ func (s *Store) updateContent(ctx context.Context, tx pgx.Tx, actor Actor, proje
 		actor.ProfileID, s.now())
 	return err
 }
+
+// errNUL refuses what holdsNUL.
+var errNUL = &ConflictError{"The content holds the character U+0000, which cannot be kept."}
 
 // holdsNUL tells whether Postgres refused JSON for the one character that jsonb cannot hold (SQLSTATE 22P05).
 func holdsNUL(err error) bool {

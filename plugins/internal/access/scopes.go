@@ -56,6 +56,7 @@ var tokenScopes = []tokenScope{
 	{project, []string{everything}, []string{"preview_branches"}, "branching_development_write"},
 	{project, []string{Read}, []string{"user_content"}, "project_snippets_read"},
 	{project, []string{everything}, []string{"user_content"}, "project_snippets_write"},
+	{project, []string{Read}, []string{"advisors"}, "advisors_read"},
 	{project, []string{FunctionsRead}, []string{everything}, "edge_functions_read"},
 	{project, []string{FunctionsWrite}, []string{everything}, "edge_functions_write"},
 	{project, []string{FunctionSecretRead}, []string{everything}, "edge_functions_secrets_read"},

@@ -40,8 +40,6 @@ func (a *API) registerAnalytics() {
 		platform + "/analytics/endpoints/auth.metrics", platform + "/analytics/endpoints/project.metrics",
 		platform + "/analytics/endpoints/functions.combined-stats", v1 + "/analytics/endpoints/functions.combined-stats",
 		platform + "/analytics/endpoints/functions.req-stats", platform + "/analytics/endpoints/functions.resource-usage",
-		platform + "/analytics/endpoints/usage.api-counts", v1 + "/analytics/endpoints/usage.api-counts",
-		platform + "/analytics/endpoints/usage.api-requests-count", v1 + "/analytics/endpoints/usage.api-requests-count",
 	} {
 		same(a, path, logs, "Logs and what is counted in them: nothing", logsMissing, none)
 	}
@@ -49,9 +47,7 @@ func (a *API) registerAnalytics() {
 		method: http.MethodPost, path: platform + "/analytics/endpoints/logs.all", permission: logs, status: http.StatusCreated,
 		kind: Empty, because: logsMissing, summary: "Logs: nothing",
 	}, func(context.Context, *call, *logsInput) (AnalyticsResponse, error) { return none, nil })
-	for _, path := range []string{platform + "/infra-monitoring", platform + "/daily-stats"} {
-		same(a, path, read, "Figures over time: none", metricsMissing, SeriesResponse{Data: []map[string]any{}})
-	}
+	same(a, platform+"/infra-monitoring", read, "Figures over time: none", metricsMissing, SeriesResponse{Data: []map[string]any{}})
 	same(a, "/platform/projects-resource-warnings", access.SignedInTo(access.Read, "projects"),
 		"Projects that run short of something: none is known", metricsMissing, []never{})
 }

@@ -25,7 +25,7 @@ type example struct {
 var examples = joined(projectSideExamples, backupExamples, databaseExamples, functionExamples, gatewayExamples, lifecycleExamples, oauthExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
 
 // projectSideExamples are those of what Studio keeps of a project, and is told of it.
-var projectSideExamples = joined(authExamples, contentExamples)
+var projectSideExamples = joined(authExamples, contentExamples, lintExamples, transferExamples)
 
 func joined(tables ...map[string]example) map[string]example {
 	all := map[string]example{}

@@ -53,6 +53,8 @@ func (a *API) registerProjectMissing() {
 		{http.MethodPost, platform + "/disk", update, diskMissing},
 		{http.MethodGet, platform + "/disk/custom-config", read, diskMissing},
 		{http.MethodPost, platform + "/disk/custom-config", update, diskMissing},
+		{http.MethodGet, platform + "/disk/util", read, diskMissing},
+		{http.MethodGet, v1 + "/config/disk/util", read, diskMissing},
 		{http.MethodGet, v1 + "/config/disk", read, diskMissing},
 		{http.MethodPost, v1 + "/config/disk", update, diskMissing},
 		{http.MethodGet, v1 + "/config/disk/autoscale", read, diskMissing},

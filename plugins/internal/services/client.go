@@ -57,6 +57,8 @@ type Request struct {
 	Query  url.Values
 	Body   any // encoded as JSON; nil for none
 	Accept string
+	// Profile is the schema that PostgREST is asked about; its first one where empty.
+	Profile string
 }
 
 // Answer is what a service said: a status below 400, and the body.
@@ -144,6 +146,9 @@ func newRequest(ctx context.Context, service Service, r Request) (*http.Request,
 	request.Header.Set("Accept", "application/json")
 	if r.Accept != "" {
 		request.Header.Set("Accept", r.Accept)
+	}
+	if r.Profile != "" {
+		request.Header.Set("Accept-Profile", r.Profile)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
