@@ -284,3 +284,20 @@ func (s *Store) ProjectTraffic(ctx context.Context, projectID int64, from, to ti
 	hours, err := pgx.CollectRows(rows, pgx.RowToStructByPos[TrafficHour])
 	return hours, wrap("read the project's traffic", err)
 }
+
+// ProjectsTraffic is ProjectTraffic for several projects, by their ids.
+func (s *Store) ProjectsTraffic(ctx context.Context, projectIDs []int64, from, to time.Time) (map[int64][]TrafficHour, error) {
+	rows, _ := s.pool.Query(ctx, `
+		select project_id, hour, service, requests, egress from platform.project_traffic
+		where project_id = any ($1) and hour >= date_trunc('hour', $2::timestamptz, 'UTC') and hour < $3 order by hour, service`, projectIDs, from, to)
+	type row struct {
+		ProjectID int64
+		TrafficHour
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+	byProject := map[int64][]TrafficHour{}
+	for _, one := range found {
+		byProject[one.ProjectID] = append(byProject[one.ProjectID], one.TrafficHour)
+	}
+	return byProject, wrap("read the projects' traffic", err)
+}

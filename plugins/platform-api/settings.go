@@ -29,11 +29,14 @@ type settings struct {
 	// must not be reached from outside (kong.standalone.yml and kong.beside.yml close it); GOTRUE_DISABLE_SIGNUP would keep out
 	// the invited too.
 	SignUps api.SignUps `env:"PLURABASE_SIGNUP" envDefault:"open"`
+	// DisabledFeatures are what Studio leaves out for everybody, by its own names, separated by commas: `billing:all`.
+	DisabledFeatures []string `env:"PLURABASE_DISABLED_FEATURES"`
 }
 
 func (s settings) api() api.Settings {
 	return api.Settings{
 		PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target, SignUps: s.SignUps,
+		DisabledFeatures: s.DisabledFeatures,
 	}
 }
 

@@ -44,6 +44,8 @@ type Settings struct {
 	Target string
 	// SignUps says who may make an account at the platform's GoTrue by way of Studio.
 	SignUps SignUps
+	// DisabledFeatures are what Studio leaves out, by its own names (packages/common/enabled-features), such as `billing:all`.
+	DisabledFeatures []string
 }
 
 // Dependencies are what the API works with.
@@ -185,6 +187,7 @@ func New(dependencies Dependencies) *API {
 	a.registerTransfer()
 	a.registerTypes()
 	a.registerWebhooks()
+	a.registerUsage()
 	a.registerUpgrades()
 	return a
 }

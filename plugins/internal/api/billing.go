@@ -42,12 +42,6 @@ type Plan struct {
 	ChangeType string `json:"change_type" enum:"upgrade,downgrade,none"`
 }
 
-// UsageResponse is measured usage. None is measured.
-type UsageResponse struct {
-	UsageBillingEnabled bool    `json:"usage_billing_enabled"`
-	Usages              []never `json:"usages"`
-}
-
 // UpcomingInvoice is the bill to come: nothing.
 type UpcomingInvoice struct {
 	AmountTotal       int       `json:"amount_total"`
@@ -113,8 +107,6 @@ func (a *API) registerBilling() {
 		{ID: selfHostedPlan.ID, Name: selfHostedPlan.Name, IsCurrent: true, ChangeType: "none"},
 	}})
 	same(a, organization+"/billing/invoices", subscription, "Invoices: none", nothingSold, []never{})
-	same(a, organization+"/usage", subscription, "Usage: not measured", "An organization's usage is not metered: nothing is billed by it.", UsageResponse{Usages: []never{}})
-	same(a, organization+"/usage/daily", subscription, "Usage by day: not measured", "An organization's usage is not metered: nothing is billed by it.", UsageResponse{Usages: []never{}})
 	same(a, organization+"/payments", access.InOrganization(access.BillingRead, "stripe.payment_methods"),
 		"Payment methods: none", nothingSold, PaymentsResponse{Data: []never{}})
 	same(a, organization+"/tax-ids", access.InOrganization(access.BillingRead, "stripe.tax_ids"),

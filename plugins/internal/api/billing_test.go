@@ -19,7 +19,7 @@ func TestListsOfMoneyAreEmptyListsAndNothingIsInvented(t *testing.T) {
 		organization + "/payments":                           `{"data":[],"defaultPaymentMethodId":null}`,
 		organization + "/tax-ids":                            `{"tax_id":null}`,
 		organization + "/usage":                              `{"usage_billing_enabled":false,"usages":[]}`,
-		organization + "/usage/daily":                        `{"usage_billing_enabled":false,"usages":[]}`,
+		organization + "/usage/daily":                        `{"usages":[]}`,
 		organization + "/members/reached-free-project-limit": `[]`,
 		"/platform/stripe/invoices/overdue":                  `[]`,
 		organization + "/customer":                           `{"additional_emails":[],"balance":0,"billing_via_partner":false,"email":"user1@example.com","tax_id":null}`,

@@ -179,6 +179,15 @@ func TestWhatTheGatewayCountedIsShown(t *testing.T) {
 		map[string]any{"period_start": "2026-03-01T00:00:00Z", "total_rest_egress": 100.},
 	}, w.object(owner, http.MethodGet, daily+"total_rest_egress", "")["data"])
 	require.Empty(t, w.object(owner, http.MethodGet, daily+"total_storage_ingress", "")["data"], "nobody counts it")
+	usage := "/platform/organizations/" + p.slug + "/usage"
+	egress := w.object(owner, http.MethodGet, usage+"?start=2026-02-01T00:00:00Z&end=2026-03-02T00:00:00Z", "")["usages"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{"EGRESS", 220.}, []any{egress["metric"], egress["usage_original"]})
+	require.Len(t, egress["project_allocations"], 1)
+	days := w.object(owner, http.MethodGet, usage+"/daily?start=2026-02-01T00:00:00Z&end=2026-03-02T00:00:00Z", "")["usages"].([]any)
+	require.Len(t, days, 2)
+	require.InEpsilon(t, 100, days[0].(map[string]any)["breakdown"].(map[string]any)["egress_rest"], 0)
+	elsewhere := w.place()
+	require.Empty(t, w.object(owner, http.MethodGet, "/platform/organizations/"+elsewhere.slug+"/usage/daily", "")["usages"])
 	require.Equal(t, http.StatusBadRequest, w.raw(owner, http.MethodGet, project+"/daily-stats?attribute=total_requests&startDate=yesterday&endDate=2026-03-01", "").Code)
 }
 

@@ -69,7 +69,7 @@ func (a *API) registerProfile() {
 
 // getProfile answers with the profile that authentication found or made.
 func (a *API) getProfile(_ context.Context, c *call, _ *none) (ProfileResponse, error) {
-	return profileOf(c.Profile), nil
+	return a.profileOf(c.Profile), nil
 }
 
 // updateProfile leaves the e-mail address to GoTrue, which alone knows whose it is: invitations are by address.
@@ -80,14 +80,14 @@ func (a *API) updateProfile(ctx context.Context, c *call, in *updateProfileInput
 	changed, err := a.store.UpdateProfile(ctx, c.actor, store.ProfileChange{
 		Username: in.Body.Username, FirstName: in.Body.FirstName, LastName: in.Body.LastName,
 	})
-	return profileOf(changed), err
+	return a.profileOf(changed), err
 }
 
-func profileOf(p store.Profile) ProfileResponse {
+func (a *API) profileOf(p store.Profile) ProfileResponse {
 	return ProfileResponse{
 		ID: p.ID, GotrueID: p.GotrueID, PrimaryEmail: p.PrimaryEmail, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, Mobile: p.Mobile,
-		DisabledFeatures: []string{},
+		DisabledFeatures: append([]string{}, a.settings.DisabledFeatures...),
 	}
 }
 

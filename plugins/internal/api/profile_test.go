@@ -26,3 +26,13 @@ func TestPeopleChangeTheirNamesAndNotTheirAddress(t *testing.T) {
 	status, _ = b.send(byGrace, http.MethodPatch, "/platform/profile", `{"primary_email":"grace@example.com"}`)
 	require.Equal(t, http.StatusOK, status)
 }
+
+func TestStudioLeavesOutWhatTheOperatorDoesNotOffer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, profile := b.send(session(t, ada, "ada@example.com"), http.MethodGet, "/platform/profile", "")
+	require.Equal(t, []any{}, profile["disabled_features"])
+	b.settings.DisabledFeatures = []string{"billing:all"}
+	_, profile = b.send(session(t, ada, "ada@example.com"), http.MethodGet, "/platform/profile", "")
+	require.Equal(t, []any{"billing:all"}, profile["disabled_features"])
+}

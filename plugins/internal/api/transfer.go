@@ -29,7 +29,7 @@ type TransferPreview struct {
 	HasSourcePermissions      bool           `json:"has_permissions_on_source_organization"`
 	HasAccessToTarget         bool           `json:"has_access_to_target_organization"`
 	MembersExceedingFreeLimit []never        `json:"members_exceeding_free_project_limit"`
-	SourcePlan                string         `json:"source_subscription_plan" enum:"free"`
+	SourcePlan                string         `json:"source_subscription_plan" enum:"enterprise"`
 	TargetPlan                *string        `json:"target_subscription_plan" doc:"null where the organization is not yours to see."`
 }
 
@@ -78,7 +78,7 @@ func (a *API) transferTarget(ctx context.Context, c *call, slug store.Slug) (sto
 func (a *API) previewTransfer(ctx context.Context, c *call, in *transferInput) (TransferPreview, error) {
 	preview := TransferPreview{
 		Errors: []TransferNote{}, Warnings: []TransferNote{}, Info: []TransferNote{}, MembersExceedingFreeLimit: []never{},
-		HasSourcePermissions: true, HasAccessToTarget: true, SourcePlan: "free",
+		HasSourcePermissions: true, HasAccessToTarget: true, SourcePlan: selfHostedPlan.ID,
 	}
 	target, err := a.transferTarget(ctx, c, store.Slug(in.Body.Target))
 	var refused *problem.Problem
@@ -93,8 +93,7 @@ func (a *API) previewTransfer(ctx context.Context, c *call, in *transferInput) (
 	case target.ID == c.project.OrganizationID:
 		preview.Errors = append(preview.Errors, TransferNote{"same_organization", "The project is in this organization already."})
 	}
-	plan := "free"
-	preview.TargetPlan, preview.Valid = &plan, len(preview.Errors) == 0
+	preview.TargetPlan, preview.Valid = &selfHostedPlan.ID, len(preview.Errors) == 0
 	preview.Warnings = append(preview.Warnings, TransferNote{
 		"members", "Whoever is not a member of the other organization cannot reach the project any more; roles in this project alone, and invitations to it, end.",
 	})
