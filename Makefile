@@ -29,6 +29,7 @@ lint: ## Check the code's form
 # What `docker compose` runs. DOCKER says how the provisioner reaches Docker: socket, or proxy.
 DOCKER ?= socket
 COMPOSE = docker compose --env-file compose/.env -f compose/platform.yml -f compose/gateway.yml -f compose/docker-$(DOCKER).yml \
+	$(if $(MONITORING),-f compose/monitoring.yml) \
 	$(foreach profile,$(PROFILES),--profile $(profile))
 
 .PHONY: env
@@ -49,7 +50,7 @@ studio: ## Build the image of Studio in platform mode
 	compose/studio/build.sh
 
 .PHONY: up
-up: env images ## Run the platform in containers (PROFILES=mail DOCKER=proxy)
+up: env images ## Run the platform in containers (PROFILES=mail DOCKER=proxy MONITORING=1)
 	@docker image inspect plurabase/studio >/dev/null 2>&1 || compose/studio/build.sh
 	$(COMPOSE) up --detach --wait
 
@@ -60,6 +61,14 @@ down: ## End the platform's containers; projects go on, and nothing is lost
 .PHONY: logs
 logs: ## Follow the platform's logs
 	$(COMPOSE) logs --follow --tail 100
+
+.PHONY: test-up
+test-up: ## Run the whole platform with real images, and go through Studio with a browser, where both can be had
+	@KONG_IMAGE=$(KONG_IMAGE) compose/browser/test-up.sh
+
+.PHONY: backup
+backup: ## Write the platform's own state into FILE; its master key belongs elsewhere
+	@compose/backup.sh $(FILE)
 
 .PHONY: bench
 bench: ## Measure: parts with their allocations, then whole plugins against one that only answers

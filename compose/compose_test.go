@@ -5,9 +5,11 @@ package compose_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -66,6 +68,10 @@ func combinations(environment []string) []combination {
 			}, slices.Concat(installation, environment)},
 		)
 	}
+	for _, c := range slices.Clone(all) {
+		c.name, c.files = c.name+" monitoring", append(slices.Clone(c.files), "monitoring.yml")
+		all = append(all, c)
+	}
 	return all
 }
 
@@ -103,7 +109,95 @@ func TestEveryCombinationIsValid(t *testing.T) {
 // ours are the services that this repository runs.
 var ours = []string{
 	"platform-db", "platform-prepare", "platform-auth", "platform-first-start", "platform-meta", "provisioner", "platform-mail",
-	"platform-docker",
+	"platform-docker", "platform-prometheus", "platform-grafana", "platform-adopt",
+}
+
+func TestWhatIsOursCannotWriteToItsImage(t *testing.T) {
+	t.Parallel()
+	for _, c := range combinations(environment(t)) {
+		project, err := load(t.Context(), c)
+		require.NoError(t, err)
+		for name, service := range project.Services {
+			if slices.Contains(ours, name) {
+				require.True(t, service.ReadOnly, "%s of %s", name, c.name)
+			}
+		}
+	}
+}
+
+// TestWhatPrometheusAsksIsThere holds the addresses in prometheus.yml against those that the processes listen on.
+func TestWhatPrometheusAsksIsThere(t *testing.T) {
+	t.Parallel()
+	asked := read(t, "monitoring/prometheus.yml")
+	for _, c := range combinations(environment(t)) {
+		project, err := load(t.Context(), c)
+		require.NoError(t, err)
+		for name, service := range project.Services {
+			listen := service.Environment["PLURABASE_METRICS_LISTEN"]
+			if listen == nil {
+				continue
+			}
+			host := name
+			if network := service.Networks["platform"]; network != nil && len(network.Aliases) > 0 {
+				host = network.Aliases[0]
+			}
+			for entry := range strings.SplitSeq(*listen, ",") {
+				require.Contains(t, asked, host+":"+entry[strings.LastIndex(entry, ":")+1:], c.name)
+			}
+			require.NotEmpty(t, *service.Environment["PLURABASE_METRICS_TOKEN"], "projects' containers reach the gateway")
+		}
+	}
+}
+
+// sections are the proxy's switches for the calls of Docker's client, by how the calls begin.
+var sections = []struct{ call, section string }{
+	{"ContainerExec", "EXEC"}, {"Container", "CONTAINERS"}, {"CopyToContainer", "CONTAINERS"}, {"CopyFromContainer", "CONTAINERS"},
+	{"Image", "IMAGES"}, {"Network", "NETWORKS"}, {"Volume", "VOLUMES"}, {"Events", "EVENTS"}, {"Info", "INFO"}, {"Ping", "PING"}, {"NegotiateAPIVersion", "PING"},
+	{"ServerVersion", "VERSION"}, {"Close", ""}, {"ClientVersion", ""}, {"DaemonHost", ""}, {"DiskUsage", "SYSTEM"},
+}
+
+// TestTheProxyLetsThroughWhatTheProvisionerCallsAndNothingElse reads the calls where they are made.
+func TestTheProxyLetsThroughWhatTheProvisionerCallsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	needed := map[string]bool{"POST": true} // whatever changes something
+	call := regexp.MustCompile(`\.client\.([A-Z][A-Za-z]+)\(`)
+	for _, path := range sources(t, ".go") {
+		if !strings.Contains(path, "provisioner/internal/engine/docker/") {
+			continue
+		}
+		for _, found := range call.FindAllStringSubmatch(read(t, path), -1) {
+			i := slices.IndexFunc(sections, func(s struct{ call, section string }) bool { return strings.HasPrefix(found[1], s.call) })
+			require.GreaterOrEqual(t, i, 0, "which of the proxy's switches is %s?", found[1])
+			needed[sections[i].section] = true
+		}
+	}
+	delete(needed, "")
+	project, err := load(t.Context(), combinations(environment(t))[3])
+	require.NoError(t, err)
+	var allowed []string
+	for name, value := range project.Services["platform-docker"].Environment {
+		require.Equal(t, "1", *value)
+		allowed = append(allowed, name)
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(needed)), allowed)
+}
+
+func TestTestUpSaysWhatItLacks(t *testing.T) {
+	t.Parallel()
+	command := exec.CommandContext(t.Context(), "browser/test-up.sh")
+	command.Env = append(os.Environ(), "DOCKER_HOST=tcp://127.0.0.1:1")
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Contains(t, string(output), "test-up: not run: Docker does not answer")
+}
+
+func TestTheBrowsersStoryCanBeRead(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("node is not installed: `make test` installs it")
+	}
+	output, err := exec.CommandContext(t.Context(), "node", "--check", "browser/story.mjs").CombinedOutput()
+	require.NoError(t, err, string(output))
 }
 
 func TestDockersSocketIsTheProvisionersOrTheProxysAlone(t *testing.T) {

@@ -1,6 +1,10 @@
 package migrations_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -49,4 +53,57 @@ func tables(t *testing.T, url string) []string {
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	return names
+}
+
+// takesAway finds what a process of the version before could miss, or trip over, while it still runs on the new schema. A
+// constraint may go where another takes its place.
+var takesAway = regexp.MustCompile(`(?i)\b(drop\s+(table|column|schema|type)|rename\s+(to|column)|set\s+not\s+null|alter\s+column\s+\w+\s+(set\s+data\s+)?type)\b`)
+
+// newColumn finds the columns that are added to a table that is there already.
+var newColumn = regexp.MustCompile(`(?is)add\s+column\s+[^,;]+`)
+
+// TestMigrationsLetTheProcessesBeforeThemGoOn looks at every migration since the first release's: plugins and provisioners of the
+// version before run on while the schema is brought up to date, and may run for long after it.
+func TestMigrationsLetTheProcessesBeforeThemGoOn(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.up.sql")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		if file < "0014" {
+			continue
+		}
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		text := regexp.MustCompile(`--[^\n]*`).ReplaceAllString(string(content), "")
+		require.Empty(t, takesAway.FindString(text), file)
+		for _, column := range newColumn.FindAllString(text, -1) {
+			lower := strings.ToLower(column)
+			require.False(t, strings.Contains(lower, "not null") && !strings.Contains(lower, "default"),
+				"%s: the version before inserts rows without it: %s", file, column)
+		}
+	}
+}
+
+func TestWhatTakesAwayIsFound(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"alter table a drop column b", "DROP TABLE a", "alter table a rename to b", "alter table a alter column b type text",
+		"alter table a alter b set not null", "alter table a rename column b to c",
+	} {
+		require.NotEmpty(t, takesAway.FindString(text), text)
+	}
+	for _, text := range []string{"alter table a drop constraint b", "drop function f()", "drop index i"} {
+		require.Empty(t, takesAway.FindString(text), text)
+	}
+}
+
+func TestTheNewestMigrationIsWhatUpLeadsTo(t *testing.T) {
+	t.Parallel()
+	connection, err := pgx.Connect(t.Context(), pgtest.URL(t))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, connection.Close(t.Context())) }()
+	var version uint
+	require.NoError(t, connection.QueryRow(t.Context(), `select version from platform.schema_migrations`).Scan(&version))
+	require.Equal(t, migrations.Newest(), version)
 }

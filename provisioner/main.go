@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/provisioner/internal/adopted"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
@@ -54,7 +56,9 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 		return err
 	}
 	if *askReady {
-		return telemetry.AskReady(ctx, telemetry.Listen(environment[telemetry.Variable]), processName)
+		return telemetry.AskReady(ctx, telemetry.Settings{
+			Listen: telemetry.Listen(environment[telemetry.Variable]), Token: environment[telemetry.TokenVariable],
+		}, processName)
 	}
 	settings, err := readSettings(environment)
 	if err != nil {
@@ -99,7 +103,11 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 		Executor: execute.Executor{Engine: engine, Failures: &settings.Fail, Poll: pollInterval},
 	}
 	log.Info("working", "target", settings.Target, "version", version())
+	looking := adopted.Watcher{State: state, Owner: owner(), Version: version(), Interval: adoptedInterval, Log: log}
+	var background sync.WaitGroup
+	background.Go(func() { looking.Run(ctx) })
 	reconciler.Run(ctx)
+	background.Wait()
 	log.Info("stopped")
 	return nil
 }
@@ -108,6 +116,8 @@ const (
 	pollInterval = 500 * time.Millisecond // how often a service that comes up is looked at
 	retryMin     = time.Second
 	retryMax     = time.Minute
+	// adoptedInterval is how often adopted installations are looked at: well within what a target's heartbeat is waited for.
+	adoptedInterval = 10 * time.Second
 )
 
 // processName is what the process is called where it is watched.
@@ -117,7 +127,7 @@ const processName = "provisioner"
 func watch(ctx context.Context, settings *settings, state *store.Store, engine *docker.Engine, log *slog.Logger) error {
 	watched := prometheus.NewRegistry()
 	watched.MustRegister(state.Metrics(), reconcile.Queue(state, settings.Target))
-	return telemetry.Serve(ctx, settings.Metrics, processName, prometheus.Gatherers{prometheus.DefaultGatherer, watched}, log,
+	return telemetry.Serve(ctx, settings.Watched, processName, prometheus.Gatherers{prometheus.DefaultGatherer, watched}, log,
 		telemetry.Check{Name: "postgres", Ask: func(ctx context.Context) error { return state.CheckSchema(ctx, migrations.Newest()) }},
 		telemetry.Check{Name: "docker", Ask: engine.Ping},
 	)

@@ -41,7 +41,7 @@ type settings struct {
 	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
 	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
 	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
-	Metrics          telemetry.Listen  `env:"PLURABASE_METRICS_LISTEN"`
+	Watched          telemetry.Settings
 	Backups          backupSettings
 	Fail             execute.Failures `env:"PLURABASE_FAIL"`
 	Crash            execute.Crash    `env:"PLURABASE_CRASH"`
@@ -104,6 +104,7 @@ the environment:
   PLURABASE_LOG_FORMAT          json or text (json)
   PLURABASE_METRICS_LISTEN      where /metrics, /health and /ready are answered: host:port, or a folder for the socket
                                 provisioner.metrics; unset: nowhere
+  PLURABASE_METRICS_TOKEN       the bearer token that /metrics is for; unset: for whoever reaches the address
   OTEL_EXPORTER_OTLP_ENDPOINT   where traces are sent, by OTLP over HTTP, with OpenTelemetry's other variables; unset: none
   PLURABASE_FAIL                for tests alone: steps that fail on purpose, as create-container:db:2
   PLURABASE_CRASH               for tests alone: where it kills itself, as create/start-container:db: in that kind of
@@ -147,6 +148,7 @@ func (s *settings) check() []string {
 			problems = append(problems, problem)
 		}
 	}
+	fail(s.Target == store.TargetAdopted, "PLURABASE_TARGET must not be adopted: those projects are installations of their own")
 	fail(s.DBAddress != stack.AddressHost && s.DBAddress != stack.AddressNetwork, "PLURABASE_DB_ADDRESS must be host or network")
 	fail(s.SubnetPool.IsValid() && !s.SubnetPool.Addr().Is4(), "PLURABASE_SUBNET_POOL must be an IPv4 prefix")
 	fail(s.SubnetBits < s.SubnetPool.Bits() || s.SubnetBits > stack.MaxSubnetBits,

@@ -108,6 +108,11 @@ func (s *Store) ChangeProject(ctx context.Context, actor Actor, ref Ref, kind Op
 		if kind == OperationDelete && project.Desired == DesiredRemoved {
 			return project, entry, nil
 		}
+		if kind == OperationDelete && project.Adopted() {
+			entry.Action = "projects.detach"
+			project, err = s.detach(ctx, tx, actor, project)
+			return project, entry, err
+		}
 		project, err = s.advance(ctx, tx, actor, project, kind, nil)
 		return project, entry, err
 	})
@@ -116,6 +121,9 @@ func (s *Store) ChangeProject(ctx context.Context, actor Actor, ref Ref, kind Op
 // advance changes what is wanted of a locked project, notes the operation and wakes the provisioner. services are those
 // that a restart is for; nil: all.
 func (s *Store) advance(ctx context.Context, tx pgx.Tx, actor Actor, project Project, kind OperationKind, services []string) (Project, error) {
+	if project.Adopted() {
+		return Project{}, errAdopted
+	}
 	desired, status, err := next(kind, project.Status)
 	if err != nil {
 		return Project{}, err

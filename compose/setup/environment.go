@@ -59,6 +59,8 @@ var variables = []variable{
 	{"PLURABASE_MASTER_KEY_PREVIOUS", "Only while the master key is being rotated.", fixed(""), nil},
 	{"PLURABASE_JWT_SECRET", "The platform's GoTrue signs sessions with it.", randomHex, nil},
 	{"PG_META_CRYPTO_KEY", "Between the gateway and postgres-meta.", randomHex, nil},
+	{"PLURABASE_METRICS_TOKEN", "What Prometheus shows to be told the metrics.", randomHex, nil},
+	{"PLURABASE_GRAFANA_PASSWORD", "Of Grafana's user admin, with MONITORING=1.", randomHex, nil},
 	{"PLURABASE_DB_ADMIN_PASSWORD", "Of the platform's own database: the superuser's, the platform's and GoTrue's.", randomHex, nil},
 	{"PLURABASE_DB_PASSWORD", "", randomHex, nil},
 	{"PLURABASE_AUTH_DB_PASSWORD", "", randomHex, nil},

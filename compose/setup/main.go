@@ -3,6 +3,8 @@
 //	setup env           on the operator's machine: make .env with secrets of its own, or complete the one that is there
 //	setup prepare       in a container, before everything else: roles and schemas of the platform's own database
 //	setup first-start   in a container, when GoTrue answers: the first administrator and an organization
+//	setup adopt         in a container beside an installation of upstream's: that installation as the first project
+//	setup rotate        in a container: every project's data key under the new master key
 package main
 
 import (
@@ -12,12 +14,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/caarlos0/env/v11"
 )
 
-const usage = `usage: setup env [-file .env] [-email YOU@DOMAIN] [-url http://localhost:8000] | setup prepare | setup first-start`
+const usage = `usage: setup env [-file .env] [-email YOU@DOMAIN] [-url http://localhost:8000] | setup prepare | setup first-start | setup adopt [-again] | setup rotate`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -48,6 +51,18 @@ func run(ctx context.Context, arguments []string) error {
 			return err
 		}
 		return settings.firstStart(ctx, os.Stdout)
+	case "adopt":
+		settings, err := env.ParseAs[adoptSettings]()
+		if err != nil {
+			return err
+		}
+		return settings.adopt(ctx, slices.Contains(arguments[1:], "-again"), os.Stdout)
+	case "rotate":
+		settings, err := env.ParseAs[rotateSettings]()
+		if err != nil {
+			return err
+		}
+		return settings.rotate(ctx, os.Stdout)
 	default:
 		return errors.New(usage)
 	}

@@ -9,8 +9,18 @@ import (
 	"strings"
 )
 
-// Variable is the setting that says where a process answers.
-const Variable = "PLURABASE_METRICS_LISTEN"
+// Variable is the setting that says where a process answers, TokenVariable who is told more than whether it can work.
+const (
+	Variable      = "PLURABASE_METRICS_LISTEN"
+	TokenVariable = "PLURABASE_METRICS_TOKEN" //nolint:gosec // a name
+)
+
+// Settings are how a process is watched.
+type Settings struct {
+	Listen Listen `env:"PLURABASE_METRICS_LISTEN"`
+	// Token is what Prometheus sends as its bearer token; empty: whoever reaches the listener sees the metrics.
+	Token string `env:"PLURABASE_METRICS_TOKEN"`
+}
 
 // Listen says where the processes of one environment answer: `host:port`; an absolute folder, in which each makes a socket
 // `<name>.metrics`; or, where several processes share the environment and each needs a port of its own, as Kong's plugins do,

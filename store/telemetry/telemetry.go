@@ -4,6 +4,7 @@ package telemetry
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -31,12 +32,12 @@ const (
 
 // Serve answers /metrics, /health and /ready until ctx ends, where the setting names a place for the process. It does not
 // wait, and no failure of it keeps the process from its work, but a setting that cannot be read.
-func Serve(ctx context.Context, where Listen, name string, metrics prometheus.Gatherer, log *slog.Logger, needs ...Check) error {
-	at, err := where.of(name)
+func Serve(ctx context.Context, settings Settings, name string, metrics prometheus.Gatherer, log *slog.Logger, needs ...Check) error {
+	at, err := settings.Listen.of(name)
 	if err != nil || at == (place{}) {
 		return err
 	}
-	server := &http.Server{Handler: Handler(metrics, needs...), ReadHeaderTimeout: time.Second}
+	server := &http.Server{Handler: Handler(metrics, settings.Token, needs...), ReadHeaderTimeout: time.Second}
 	go func() {
 		listener := at.await(ctx, log)
 		if listener == nil {
@@ -66,13 +67,25 @@ func (p place) await(ctx context.Context, log *slog.Logger) net.Listener {
 	}
 }
 
-// Handler answers /metrics, /health and /ready.
-func Handler(metrics prometheus.Gatherer, needs ...Check) http.Handler {
+// Handler answers /metrics, /health and /ready: the first, and why the last fails, only who has the token, where there is one.
+func Handler(metrics prometheus.Gatherer, token string, needs ...Check) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) { answer(w, ask(r.Context(), needs)) })
+	numbers := promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		if !knows(r, token) {
+			http.Error(w, "The token of "+TokenVariable+" is needed.", http.StatusUnauthorized)
+			return
+		}
+		numbers.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil, true) })
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) { answer(w, ask(r.Context(), needs), knows(r, token)) })
 	return mux
+}
+
+// knows tells whether the caller has the token.
+func knows(r *http.Request, token string) bool {
+	return token == "" || subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) == 1
 }
 
 // ask returns what fails, by its name.
@@ -94,9 +107,13 @@ type state struct {
 	Failed map[string]string `json:"failed,omitempty"`
 }
 
-func answer(w http.ResponseWriter, failed map[string]string) {
+// answer says why only to who may know: the reasons name hosts.
+func answer(w http.ResponseWriter, failed map[string]string, why bool) {
 	w.Header().Set("Content-Type", "application/json")
-	said := state{Status: "ok", Failed: failed}
+	said := state{Status: "ok"}
+	if why {
+		said.Failed = failed
+	}
 	if len(failed) > 0 {
 		said.Status = "unavailable"
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -105,8 +122,8 @@ func answer(w http.ResponseWriter, failed map[string]string) {
 }
 
 // AskReady asks the process of that name whether it can work: what a container's health check runs, where there is no curl.
-func AskReady(ctx context.Context, where Listen, name string) error {
-	at, err := where.of(name)
+func AskReady(ctx context.Context, settings Settings, name string) error {
+	at, err := settings.Listen.of(name)
 	if err != nil {
 		return err
 	}
@@ -120,6 +137,7 @@ func AskReady(ctx context.Context, where Listen, name string) error {
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", name, err)
 	}
+	request.Header.Set("Authorization", "Bearer "+settings.Token)
 	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", name, err)

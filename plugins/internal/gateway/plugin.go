@@ -63,9 +63,12 @@ func run(newConfig func() any, prepare func(context.Context) error) error {
 		return fmt.Errorf("find the plugin's own name: %w", err)
 	}
 	name := filepath.Base(executable)
-	where := telemetry.Listen(os.Getenv(telemetry.Variable))
+	watched, err := env.ParseAs[telemetry.Settings]()
+	if err != nil {
+		return err
+	}
 	if *askReady {
-		return telemetry.AskReady(ctx, where, name)
+		return telemetry.AskReady(ctx, watched, name)
 	}
 	made, flush, err := telemetry.Trace(ctx, name, Version)
 	if err != nil {
@@ -76,7 +79,7 @@ func run(newConfig func() any, prepare func(context.Context) error) error {
 	if err := prepare(ctx); err != nil {
 		return err
 	}
-	if err := telemetry.Serve(ctx, where, name, prometheus.DefaultGatherer, NewLog(), needs...); err != nil {
+	if err := telemetry.Serve(ctx, watched, name, prometheus.DefaultGatherer, NewLog(), needs...); err != nil {
 		return err
 	}
 	if err := serveProfiles(ctx, name); err != nil {
