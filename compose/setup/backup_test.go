@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"net/url"
 	"os"
 	"os/exec"
@@ -83,35 +82,4 @@ func TestABackupThatFailsLeavesNoFile(t *testing.T) {
 	left, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
 	require.Empty(t, left)
-}
-
-func TestTheMasterKeyIsRotatedByACommand(t *testing.T) {
-	t.Parallel()
-	s, url := storetest.NewWithURL(t)
-	profile, err := s.EnsureProfile(t.Context(), uuid.NewString(), "ada@plurabase.test")
-	require.NoError(t, err)
-	actor := func() store.Actor { return store.Actor{ProfileID: profile.ID, RequestID: uuid.NewString()} }
-	organization, err := s.CreateOrganization(t.Context(), actor(), "Main")
-	require.NoError(t, err)
-	project, err := s.CreateProject(t.Context(), actor(), store.NewProject{
-		OrganizationID: organization.ID, Name: "shop", CloudProvider: "LOCAL", Region: "local", Target: "local", ComputeSize: "nano",
-		Services: []string{"db"}, DatabasePassword: "correct horse",
-	})
-	require.NoError(t, err)
-	next, err := randomBase64(wanted{})
-	require.NoError(t, err)
-	var key store.MasterKey
-	require.NoError(t, key.UnmarshalText([]byte(next)))
-	settings := rotateSettings{store.Settings{DatabaseURL: url, MasterKey: key, PreviousMasterKey: storetest.MasterKey(t)}}
-	for _, said := range []string{"1 projects are", "0 projects are"} {
-		var told bytes.Buffer
-		require.NoError(t, settings.rotate(t.Context(), &told))
-		require.Contains(t, told.String(), said)
-	}
-	alone, err := store.Open(t.Context(), store.Settings{DatabaseURL: url, MasterKey: key})
-	require.NoError(t, err)
-	t.Cleanup(alone.Close)
-	secrets, err := alone.ProjectSecrets(t.Context(), project.ID, project.Ref)
-	require.NoError(t, err)
-	require.Equal(t, "correct horse", secrets[store.SecretDatabasePassword])
 }

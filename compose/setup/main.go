@@ -4,7 +4,6 @@
 //	setup prepare       in a container, before everything else: roles and schemas of the platform's own database
 //	setup first-start   in a container, when GoTrue answers: the first administrator and an organization
 //	setup adopt         in a container beside an installation of upstream's: that installation as the first project
-//	setup rotate        in a container: every project's data key under the new master key
 package main
 
 import (
@@ -20,7 +19,7 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-const usage = `usage: setup env [-file .env] [-email YOU@DOMAIN] [-url http://localhost:8000] | setup prepare | setup first-start | setup adopt [-again] | setup rotate`
+const usage = `usage: setup env [-file .env] [-email YOU@DOMAIN] [-url http://localhost:8000] | setup prepare | setup first-start | setup adopt [-again]`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -57,12 +56,6 @@ func run(ctx context.Context, arguments []string) error {
 			return err
 		}
 		return settings.adopt(ctx, slices.Contains(arguments[1:], "-again"), os.Stdout)
-	case "rotate":
-		settings, err := env.ParseAs[rotateSettings]()
-		if err != nil {
-			return err
-		}
-		return settings.rotate(ctx, os.Stdout)
 	default:
 		return errors.New(usage)
 	}
