@@ -76,12 +76,14 @@ func TestContract(t *testing.T) {
 var exceptions = map[string]string{
 	// The contract knows the hosted clouds alone; Studio shows another name as it is.
 	"GET /platform/projects/{ref}/databases": "'/0/cloud_provider': value must be one of",
+	// The contract's schema is of an object without properties; what PostgREST describes has some.
+	"GET /v1/projects/{ref}/database/openapi": "maxProperties: got",
 	// Studio uploads to a storage endpoint by https whatever the project's protocol is, so that over http there is none.
 	"GET /platform/projects/{ref}/settings": "missing property 'storage_endpoint'",
 }
 
 // unanswered is how many of Studio's calls no route answers yet. It may only fall.
-const unanswered = 88
+const unanswered = 0
 
 // missing lists Studio's calls that are not among the lines of `-routes`.
 func (c contract) missing(lines []string) []string {

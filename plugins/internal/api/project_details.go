@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -142,6 +143,11 @@ func (a *API) registerProjectDetails() {
 		}, a.listRestoreVersions)
 	}
 	handle(a, route{
+		method: http.MethodPost, path: "/platform/organizations/{slug}/available-versions",
+		permission: access.InOrganization(access.Create, "projects"), status: http.StatusOK,
+		kind: Real, summary: "The Postgres that a new project gets",
+	}, a.listOfferedVersions)
+	handle(a, route{
 		method: http.MethodGet, path: "/platform/projects/{ref}/service-versions", permission: read,
 		kind: Real, summary: "What a project's services run",
 	}, a.getServiceVersions)
@@ -230,6 +236,29 @@ func (a *API) listRestoreVersions(_ context.Context, c *call, _ *refPath) (Resto
 		versions = append(versions, RestoreVersion{Version: *version, PostgresEngine: majorVersion(*version), ReleaseChannel: releaseChannel})
 	}
 	return RestoreVersionsResponse{versions}, nil
+}
+
+// offeredVersionsInput is what Studio sends. The region says nothing of the version: every new project is made on one target.
+type offeredVersionsInput struct {
+	SlugPath
+	Body struct {
+		Provider string `json:"provider,omitempty"`
+		Region   string `json:"region,omitempty"`
+	}
+}
+
+// listOfferedVersions answers with none until a provisioner has told what it makes projects with.
+func (a *API) listOfferedVersions(ctx context.Context, _ *call, _ *offeredVersionsInput) (RestoreVersionsResponse, error) {
+	versions := []RestoreVersion{}
+	target, err := a.store.TargetNamed(ctx, a.settings.Target)
+	if errors.Is(err, store.ErrNotFound) {
+		return RestoreVersionsResponse{versions}, nil
+	}
+	image := target.Images[store.ServiceDatabase]
+	if engine := store.MajorVersion(image); err == nil && engine != "" {
+		versions = append(versions, RestoreVersion{Version: imageTag(image), PostgresEngine: engine, ReleaseChannel: releaseChannel})
+	}
+	return RestoreVersionsResponse{versions}, err
 }
 
 // releaseChannel is the only one that there is here: what the operator runs is what is released.

@@ -100,3 +100,14 @@ func TestADatabaseHasTokensWhileItRuns(t *testing.T) {
 	require.Nil(t, listed[0]["connectionString"])
 	require.Nil(t, listed[0]["connection_string_read_only"])
 }
+
+func TestANewProjectGetsThePostgresThatTheTargetOffers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, owner := w.place(), w.as(store.RoleOwner)
+	path, body := "/platform/organizations/"+p.slug+"/available-versions", `{"provider":"AWS","region":"local"}`
+	require.Empty(t, w.object(owner, http.MethodPost, path, body)["available_versions"], "no provisioner was heard of")
+	w.aliveTarget(map[string]string{"db": "registry:5000/supabase/postgres:17.6.1.132"})
+	require.Equal(t, []any{map[string]any{"version": "17.6.1.132", "postgres_engine": "17", "release_channel": "ga"}},
+		w.object(owner, http.MethodPost, path, body)["available_versions"])
+}
