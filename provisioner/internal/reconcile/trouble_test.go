@@ -92,13 +92,18 @@ func TestALostPostgresIsWaitedFor(t *testing.T) {
 	b := setup(t)
 	r := b.launch("")
 	// Once: the pass that comes after this one may make the same call, when the connection was mended already.
-	cut := sync.OnceFunc(r.connection.cut)
+	lost := make(chan struct{})
+	cut := sync.OnceFunc(func() {
+		r.connection.cut()
+		close(lost)
+	})
 	b.engine.After = func(call string) {
 		if call == "CreateVolume "+container(b.onlyRef()) {
 			cut()
 		}
 	}
 	ref := b.create()
+	<-lost // on a busy machine a lease runs out before that, too
 	require.Eventually(t, func() bool {
 		return scalar[bool](b, `select coalesce(bool_and(lease_expires_at < clock_timestamp()), false) from platform.projects where fence > 0`)
 	}, patience, 5*time.Millisecond, "the lease runs out")
