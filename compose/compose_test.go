@@ -151,9 +151,22 @@ func TestWhatPrometheusAsksIsThere(t *testing.T) {
 
 // sections are the proxy's switches for the calls of Docker's client, by how the calls begin.
 var sections = []struct{ call, section string }{
-	{"ContainerExec", "EXEC"}, {"Container", "CONTAINERS"}, {"CopyToContainer", "CONTAINERS"}, {"CopyFromContainer", "CONTAINERS"},
-	{"Image", "IMAGES"}, {"Network", "NETWORKS"}, {"Volume", "VOLUMES"}, {"Events", "EVENTS"}, {"Info", "INFO"}, {"Ping", "PING"}, {"NegotiateAPIVersion", "PING"},
-	{"ServerVersion", "VERSION"}, {"Close", ""}, {"ClientVersion", ""}, {"DaemonHost", ""}, {"DiskUsage", "SYSTEM"},
+	{"ContainerExec", "EXEC"},
+	{"Container", "CONTAINERS"},
+	{"CopyToContainer", "CONTAINERS"},
+	{"CopyFromContainer", "CONTAINERS"},
+	{"Image", "IMAGES"},
+	{"Network", "NETWORKS"},
+	{"Volume", "VOLUMES"},
+	{"Events", "EVENTS"},
+	{"Info", "INFO"},
+	{"Ping", "PING"},
+	{"NegotiateAPIVersion", "PING"},
+	{"ServerVersion", "VERSION"},
+	{"Close", ""},
+	{"ClientVersion", ""},
+	{"DaemonHost", ""},
+	{"DiskUsage", "SYSTEM"},
 }
 
 // TestTheProxyLetsThroughWhatTheProvisionerCallsAndNothingElse reads the calls where they are made.

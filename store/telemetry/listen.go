@@ -12,7 +12,7 @@ import (
 // Variable is the setting that says where a process answers, TokenVariable who is told more than whether it can work.
 const (
 	Variable      = "PLURABASE_METRICS_LISTEN"
-	TokenVariable = "PLURABASE_METRICS_TOKEN" //nolint:gosec // a name
+	TokenVariable = "PLURABASE_METRICS_TOKEN"
 )
 
 // Settings are how a process is watched.

@@ -35,8 +35,10 @@ type authSetting struct {
 const anyNumber = math.MaxInt32
 
 func flag(name string, fallback bool) authSetting { return authSetting{name: name, fallback: fallback} }
-func text(name, fallback string) authSetting      { return authSetting{name: name, fallback: fallback} }
-func secretText(name string) authSetting          { return authSetting{name: name, fallback: "", secret: true} }
+
+func text(name, fallback string) authSetting { return authSetting{name: name, fallback: fallback} }
+
+func secretText(name string) authSetting { return authSetting{name: name, fallback: "", secret: true} }
 
 func number(name string, fallback, least, most float64) authSetting {
 	return authSetting{name: name, fallback: fallback, min: least, max: most}
@@ -67,8 +69,12 @@ var (
 	}
 	// authMails are the mails that GoTrue sends, with the subjects of its own.
 	authMails = []struct{ name, subject string }{
-		{"CONFIRMATION", "Confirm Your Email"}, {"EMAIL_CHANGE", "Confirm Email Change"}, {"INVITE", "You have been invited"},
-		{"MAGIC_LINK", "Your Magic Link"}, {"REAUTHENTICATION", "Confirm reauthentication"}, {"RECOVERY", "Reset Your Password"},
+		{"CONFIRMATION", "Confirm Your Email"},
+		{"EMAIL_CHANGE", "Confirm Email Change"},
+		{"INVITE", "You have been invited"},
+		{"MAGIC_LINK", "Your Magic Link"},
+		{"REAUTHENTICATION", "Confirm reauthentication"},
+		{"RECOVERY", "Reset Your Password"},
 		{"EMAIL_CHANGED_NOTIFICATION", "Your email address has been changed"},
 		{"IDENTITY_LINKED_NOTIFICATION", "A new identity has been linked"},
 		{"IDENTITY_UNLINKED_NOTIFICATION", "An identity has been unlinked"},
