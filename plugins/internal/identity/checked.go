@@ -14,8 +14,8 @@ const (
 	checkedSessions = 10_000
 )
 
-// checked remembers the claims of session tokens whose signature was good: checking one takes longer than everything else
-// that is done for a request. What a token says of its own end is looked at with every request.
+// checked remembers the claims of session tokens whose signature was good: checking one signed
+// ES256 takes longer than everything else that is done for a request. What a token says of its own end is looked at with every request.
 type checked struct {
 	sessions *lru.Cache[[sha256.Size]byte, checkedSession]
 	now      func() time.Time
