@@ -33,21 +33,24 @@ func TestTheSecondGuardSpeaksWhereNoPluginDid(t *testing.T) {
 	require.Zero(t, b.asked.Load())
 }
 
+// withoutHandOver makes a gateway that knows nothing of the variable and of the post-function.
+func withoutHandOver(o *kongtest.Options) {
+	o.ProxySet = nil
+	for i := range o.Config.Services {
+		plugins := &o.Config.Services[i].Plugins
+		*plugins = slices.DeleteFunc(*plugins, func(p render.Plugin) bool { return p.Name == "post-function" })
+	}
+	everyPlugin(o, func(p *render.Plugin) {
+		if o.Plugins[p.Name] != "" {
+			p.Config = nil
+		}
+	})
+}
+
 // TestTheHandOverIsNotNeeded: a gateway that knows nothing of the variable and of the post-function gets the same answers.
 func TestTheHandOverIsNotNeeded(t *testing.T) {
 	t.Parallel()
-	without := setup(t, func(o *kongtest.Options) {
-		o.ProxySet = nil
-		for i := range o.Config.Services {
-			plugins := &o.Config.Services[i].Plugins
-			*plugins = slices.DeleteFunc(*plugins, func(p render.Plugin) bool { return p.Name == "post-function" })
-		}
-		everyPlugin(o, func(p *render.Plugin) {
-			if o.Plugins[p.Name] != "" {
-				p.Config = nil
-			}
-		})
-	})
+	without := setup(t, withoutHandOver)
 	with := setup(t)
 	for _, b := range []*bundle{with, without} {
 		require.Equal(t, "ada@example.com", b.signedIn(http.MethodGet, "/api/platform/profile", "").json(t)["primary_email"])

@@ -6,15 +6,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/plurabase/plurabase/kong/kongtest"
-	"github.com/plurabase/plurabase/kong/render"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -106,18 +103,7 @@ func (w *projectWorld) speak(host, path, text string) string {
 // TestProjectsNeedNoHandOver: a gateway that knows nothing of the variable and of the post-function asks the services the same.
 func TestProjectsNeedNoHandOver(t *testing.T) {
 	t.Parallel()
-	w := setupProjects(t, func(o *kongtest.Options) {
-		o.ProxySet = nil
-		for i := range o.Config.Services {
-			plugins := &o.Config.Services[i].Plugins
-			*plugins = slices.DeleteFunc(*plugins, func(p render.Plugin) bool { return p.Name == "post-function" })
-		}
-		everyPlugin(o, func(p *render.Plugin) {
-			if o.Plugins[p.Name] != "" {
-				p.Config = nil
-			}
-		})
-	})
+	w := setupProjects(t, withoutHandOver)
 	p := w.project(store.ServiceRest, store.ServiceRealtime)
 	var said asked
 	answer := w.becomes(http.StatusOK, p.host(), "/rest/v1/todos?a=b", "apikey", p.publishable.Key)

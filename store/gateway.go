@@ -278,11 +278,8 @@ type TrafficHour struct {
 
 // ProjectTraffic returns the hours of a project from one time to another, oldest first.
 func (s *Store) ProjectTraffic(ctx context.Context, projectID int64, from, to time.Time) ([]TrafficHour, error) {
-	rows, _ := s.pool.Query(ctx, `
-		select hour, service, requests, egress from platform.project_traffic
-		where project_id = $1 and hour >= date_trunc('hour', $2::timestamptz, 'UTC') and hour < $3 order by hour, service`, projectID, from, to)
-	hours, err := pgx.CollectRows(rows, pgx.RowToStructByPos[TrafficHour])
-	return hours, wrap("read the project's traffic", err)
+	byProject, err := s.ProjectsTraffic(ctx, []int64{projectID}, from, to)
+	return byProject[projectID], err
 }
 
 // ProjectsTraffic is ProjectTraffic for several projects, by their ids.
