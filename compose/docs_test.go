@@ -40,7 +40,7 @@ func read(t *testing.T, path string) string {
 // notSettings are variables that no operator sets: those of make and of the tests, and a word of the documentation.
 var notSettings = []string{
 	"CI", "PATH", "NAME", "HOME", "XDG_CACHE_HOME", "KONG_IMAGE", "KONG_DECLARATIVE_CONFIG", "DRY_RUN", "STUDIO_FOLDER", "PLURABASE_LISTEN",
-	"PLURABASE_PROOF", "PLURABASE_TEST_POSTGRES_IMAGE",
+	"PLURABASE_PROOF",
 }
 
 // settings are the environment variables that the code and the compose files read, by where they are read.

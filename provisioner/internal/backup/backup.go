@@ -44,6 +44,8 @@ type Keeper struct {
 	Engine   engine.Engine
 	Settings Settings
 	Log      *slog.Logger
+
+	forgotten bool // by Tick alone: nobody believes any more that the target makes backups
 }
 
 // Makes tells whether backups are made at all.

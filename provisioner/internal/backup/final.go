@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
@@ -11,8 +12,8 @@ import (
 )
 
 // BeforeRemoval makes the final backup of a project that is deleted, where the operator asks for it: from its database while
-// that runs, and from its volumes where it rests. active is what the project's stack would be. A project whose database never
-// came up has nothing to keep.
+// that is well, and from its volumes where it rests or does not answer. active is what the project's stack would be. A project
+// whose database never came up has nothing to keep.
 func (t *Task) BeforeRemoval(ctx context.Context, active func(context.Context) (stack.Stack, error)) error {
 	project := t.Claim.Project
 	if !t.Makes() || !t.Settings.Final || project.Desired != store.DesiredRemoved || project.DBVersion == nil {
@@ -28,6 +29,13 @@ func (t *Task) BeforeRemoval(ctx context.Context, active func(context.Context) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Settings.Deadline)
 	defer cancel()
+	if err := t.backUpLast(ctx, want, backup); err != nil {
+		return fmt.Errorf("the project is not deleted before its final backup is made (PLURABASE_FINAL_BACKUP): %w", err)
+	}
+	return nil
+}
+
+func (t *Task) backUpLast(ctx context.Context, want stack.Stack, backup store.Backup) error {
 	container, err := t.Engine.Container(ctx, want.Database.Container)
 	switch {
 	case errors.Is(err, engine.ErrNotFound), err == nil && !container.Runs():
@@ -37,7 +45,13 @@ func (t *Task) BeforeRemoval(ctx context.Context, active func(context.Context) (
 	case !want.Owns(container.Labels):
 		return nil
 	case !container.Healthy:
-		return errors.New("the final backup waits for the database to be healthy")
+		err := t.Record(ctx, "stop-container:"+stack.DatabaseService, "it does not answer, and its volumes may", func(ctx context.Context) error {
+			return t.Engine.StopContainer(ctx, container.Name)
+		})
+		if err != nil {
+			return err
+		}
+		return t.backUpVolumes(ctx, want, backup)
 	}
 	if err := t.Mend(ctx, want); err != nil {
 		return err
@@ -72,6 +86,15 @@ func (t *Task) backUpVolumes(ctx context.Context, want stack.Stack, backup store
 	}
 	return t.inScratch(ctx, service, func(ctx context.Context, running database) error {
 		running.password = source.password
+		restore, err := t.Claim.Restore(ctx)
+		if err != nil {
+			return err
+		}
+		if restore != nil && !restore.Restored { // an interrupted restore had set the data aside
+			if err := running.putBack(ctx, restore.Number); err != nil {
+				return err
+			}
+		}
 		return t.makeOf(ctx, running, want, &backup)
 	})
 }

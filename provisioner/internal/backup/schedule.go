@@ -71,9 +71,15 @@ func share(ref store.Ref, jitter time.Duration) time.Duration {
 
 // Tick says where the backups are, asks for those that are due, and removes those that are no longer kept. It is called again
 // and again; what it could not do this time it does the next.
+// Where no backups are made, that is said once.
 func (k *Keeper) Tick(ctx context.Context) error {
 	if !k.Makes() {
-		return k.Store.ForgetBackupTarget(ctx, k.Settings.Target)
+		if k.forgotten {
+			return nil
+		}
+		err := k.Store.ForgetBackupTarget(ctx, k.Settings.Target)
+		k.forgotten = err == nil
+		return err
 	}
 	url, schedule := k.Settings.PublicURL, k.Settings.Schedule.String()
 	err := k.Store.NoteBackupTarget(ctx, store.BackupTarget{

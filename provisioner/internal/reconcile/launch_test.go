@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/plurabase/plurabase/provisioner/internal/backup"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
 	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
@@ -54,6 +55,9 @@ func (b *bundle) launch(fail string, change ...func(*reconcile.Settings)) *runni
 	reconciler := reconcile.Reconciler{
 		Store: opened, Settings: settings, Log: slog.New(slog.NewTextHandler(b.Output(), nil)),
 		Executor: execute.Executor{Engine: b.engine, Failures: failures, Poll: 5 * time.Millisecond},
+	}
+	if b.backups != nil {
+		reconciler.Backups = &backup.Keeper{Store: opened, Engine: b.engine, Settings: *b.backups, Log: reconciler.Log}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.end = cancel

@@ -189,16 +189,10 @@ func (p *pass) recorder() execute.Recorder { return p.Crash.Watch(string(p.claim
 
 // want is the stack that the project should have.
 func (p *pass) want(ctx context.Context) (stack.Stack, error) {
-	wanted := stack.Wanted{Project: p.claim.Project, RestartedAt: p.claim.RestartedAt}
+	wanted := stack.Wanted{Project: p.claim.Project}
 	if p.claim.Project.Desired == store.DesiredActive {
 		var err error
-		if wanted.Secrets, err = p.claim.Secrets(ctx); err != nil {
-			return stack.Stack{}, err
-		}
-		if wanted.Config, err = p.claim.Config(ctx); err != nil {
-			return stack.Stack{}, err
-		}
-		if wanted.Images, err = p.claim.Images(ctx, p.Settings.Stack.Images); err != nil {
+		if wanted, err = p.describe(ctx); err != nil {
 			return stack.Stack{}, err
 		}
 		if wanted.Allotment, err = p.allot(ctx); err != nil {
@@ -214,20 +208,28 @@ func (p *pass) want(ctx context.Context) (stack.Stack, error) {
 	return want, nil
 }
 
-// wantActive is what the stack of a project that is deleted was.
-func (p *pass) wantActive(ctx context.Context) (want stack.Stack, err error) {
-	wanted := stack.Wanted{Project: p.claim.Project, Allotment: stack.Allotment{Subnet: p.Settings.Subnets.Pool}}
-	wanted.Project.Desired = store.DesiredActive
-	if wanted.Secrets, err = p.claim.Secrets(ctx); err != nil {
+// wantActive is what the stack of a project that is deleted was. Nothing is allotted to it any more.
+func (p *pass) wantActive(ctx context.Context) (stack.Stack, error) {
+	wanted, err := p.describe(ctx)
+	if err != nil {
 		return stack.Stack{}, err
+	}
+	wanted.Project.Desired = store.DesiredActive
+	wanted.Allotment.Subnet = p.Settings.Subnets.Pool
+	return stack.Build(wanted, p.Settings.Stack)
+}
+
+// describe reads what an active project is made of.
+func (p *pass) describe(ctx context.Context) (wanted stack.Wanted, err error) {
+	wanted = stack.Wanted{Project: p.claim.Project, RestartedAt: p.claim.RestartedAt}
+	if wanted.Secrets, err = p.claim.Secrets(ctx); err != nil {
+		return stack.Wanted{}, err
 	}
 	if wanted.Config, err = p.claim.Config(ctx); err != nil {
-		return stack.Stack{}, err
+		return stack.Wanted{}, err
 	}
-	if wanted.Images, err = p.claim.Images(ctx, p.Settings.Stack.Images); err != nil {
-		return stack.Stack{}, err
-	}
-	return stack.Build(wanted, p.Settings.Stack)
+	wanted.Images, err = p.claim.Images(ctx, p.Settings.Stack.Images)
+	return wanted, err
 }
 
 // allot returns what the target has given the project, and takes what it lacks.

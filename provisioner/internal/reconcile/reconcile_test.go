@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/plurabase/plurabase/provisioner/internal/backup"
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/fake"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
@@ -40,6 +41,7 @@ type bundle struct {
 	url          string // of the platform's database
 	store        *store.Store
 	engine       *fake.Engine
+	backups      *backup.Settings // of those that launch starts; nil: none
 	profile      store.Profile
 	organization store.Membership
 }

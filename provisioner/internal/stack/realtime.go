@@ -2,9 +2,6 @@ package stack
 
 import "github.com/plurabase/plurabase/store"
 
-// RealtimeTenant is the one tenant of a project's Realtime, which takes it from the first label of a request's Host.
-const RealtimeTenant = "realtime-dev"
-
 // realtime is upstream's Realtime, which makes its tenant anew at each start (SEED_SELF_HOST).
 func (b builder) realtime() (Service, error) {
 	env := Env{
@@ -20,7 +17,7 @@ func (b builder) realtime() (Service, error) {
 		"METRICS_JWT_SECRET":          b.secret(store.SecretJWT),
 		"SECRET_KEY_BASE":             b.derive("realtime SECRET_KEY_BASE", 48), // 64 characters
 		"APP_NAME":                    "realtime",
-		"SELF_HOST_TENANT_NAME":       RealtimeTenant,
+		"SELF_HOST_TENANT_NAME":       store.RealtimeTenant,
 		"SEED_SELF_HOST":              "true",
 		"RUN_JANITOR":                 "true",
 		"ERL_AFLAGS":                  "-proto_dist inet_tcp",
@@ -33,5 +30,5 @@ func (b builder) realtime() (Service, error) {
 		env["API_JWT_JWKS"] = keys
 	}
 	apply(env, b.section(store.ConfigRealtime), realtimeSettings)
-	return Service{Env: env, Health: answersCurl("http://127.0.0.1:4000/api/ping", "-H", "Host:"+RealtimeTenant)}, nil
+	return Service{Env: env, Health: answersCurl("http://127.0.0.1:4000/api/ping", "-H", "Host:"+store.RealtimeTenant)}, nil
 }

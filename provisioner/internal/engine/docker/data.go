@@ -19,9 +19,10 @@ func (e *Engine) ReadFolder(ctx context.Context, name, path string) (io.ReadClos
 	return archive, translate(err)
 }
 
-// WriteFolder implements engine.Data.
+// WriteFolder implements engine.Data. Files belong to whom the archive says: CopyUIDGID, in spite of its name, would give them
+// to the image's user.
 func (e *Engine) WriteFolder(ctx context.Context, name, path string, archive io.Reader) error {
-	return translate(e.client.CopyToContainer(ctx, name, path, archive, container.CopyToContainerOptions{CopyUIDGID: true}))
+	return translate(e.client.CopyToContainer(ctx, name, path, archive, container.CopyToContainerOptions{}))
 }
 
 // CreateScratch implements engine.Data.

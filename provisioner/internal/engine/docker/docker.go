@@ -4,7 +4,6 @@ package docker
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -259,23 +258,6 @@ func (e *Engine) Container(ctx context.Context, name string) (engine.Container, 
 		one.Networks = append(one.Networks, network)
 	}
 	return one, nil
-}
-
-// Subnets implements engine.Engine.
-func (e *Engine) Subnets(ctx context.Context) ([]netip.Prefix, error) {
-	list, err := e.client.NetworkList(ctx, network.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("list the networks: %w", translate(err))
-	}
-	var subnets []netip.Prefix
-	for _, summary := range list {
-		for _, config := range summary.IPAM.Config {
-			if subnet, err := netip.ParsePrefix(config.Subnet); err == nil { // a plugin's own driver may have none
-				subnets = append(subnets, subnet)
-			}
-		}
-	}
-	return subnets, nil
 }
 
 // Watch implements engine.Engine.

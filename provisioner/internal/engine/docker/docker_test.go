@@ -37,7 +37,7 @@ func setup(t *testing.T) *bundle {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, runtime.Close()) })
 	b := &bundle{
-		T: t, Engine: runtime, image: os.Getenv("PLURABASE_TEST_POSTGRES_IMAGE"), target: "test",
+		T: t, Engine: runtime, image: os.Getenv("PLURABASE_POSTGRES_IMAGE"), target: "test",
 		ref: strings.ToLower(rand.Text()[:20]),
 	}
 	if b.image == "" {

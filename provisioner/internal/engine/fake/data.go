@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -176,7 +177,7 @@ func (e *Engine) CreateScratch(ctx context.Context, service stack.Service) error
 		if e.containers[service.Container] != nil {
 			return fmt.Errorf("the container name %s is already in use", service.Container)
 		}
-		service.Mounts = slices.Clone(service.Mounts)
+		service.Mounts, service.Address = slices.Clone(service.Mounts), netip.Addr{} // it has no network
 		for i, mount := range service.Mounts {
 			if mount.Volume == "" {
 				name := fmt.Sprintf("%s-%d", service.Container, i)
