@@ -124,3 +124,18 @@ func (s *Store) StepsOf(ctx context.Context, projectID int64, operationIDs ...in
 	}
 	return steps, wrap("list the operations' steps", err)
 }
+
+// UpgradeDuration is what the last upgrades of a target's projects took on average; 0 where none has succeeded yet.
+func (s *Store) UpgradeDuration(ctx context.Context, target string) (time.Duration, error) {
+	var took *time.Duration
+	err := s.pool.QueryRow(ctx, `
+		select avg(finished_at - started_at) from (
+			select o.started_at, o.finished_at
+			from platform.operations o join platform.projects p on p.id = o.project_id
+			where p.target = $1 and o.kind = $2 and o.state = $3 order by o.id desc limit 20
+		) last`, target, OperationUpgrade, OperationSucceeded).Scan(&took)
+	if took == nil {
+		return 0, wrap("read what upgrades take", err)
+	}
+	return *took, wrap("read what upgrades take", err)
+}

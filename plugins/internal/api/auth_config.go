@@ -1,14 +1,12 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 
@@ -100,19 +98,10 @@ func (a *API) authConfig(c *call, set store.SectionConfig) map[string]any {
 		}
 		shown[setting.name] = value
 	}
-	if shown["SMTP_ADMIN_EMAIL"] == "" {
-		shown["SMTP_ADMIN_EMAIL"] = a.mailSender()
+	if shown["SMTP_ADMIN_EMAIL"] == "" && shown["SMTP_HOST"] == "" && a.mail != nil {
+		shown["SMTP_ADMIN_EMAIL"] = a.mail.Address() // the project's mails go by the platform's server
 	}
 	return shown
-}
-
-// mailSender is whom a project's mails come from until it has a server of its own. Without any server no mail is sent.
-func (a *API) mailSender() string {
-	host, _, err := net.SplitHostPort(a.settings.ProjectDomain)
-	if err != nil {
-		host = a.settings.ProjectDomain
-	}
-	return "noreply@" + cmp.Or(host, "localhost")
 }
 
 func (a *API) authSection(ctx context.Context, p store.Project) (store.SectionConfig, error) {

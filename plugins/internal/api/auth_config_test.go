@@ -6,14 +6,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/store"
 )
 
 const anSSOProvider = "/v1/projects/{ref}/config/auth/sso/providers/{provider_id}"
 
 var authExamples = map[string]example{
-	"PATCH /platform/auth/{ref}/config":                 {body: `{"SITE_URL":"https://example.com"}`},
-	"PATCH /platform/auth/{ref}/config/hooks":           {body: `{"HOOK_SEND_SMS_ENABLED":false}`},
+	"GET /platform/auth/{ref}/config":                   {prepare: aSender},
+	"PATCH /platform/auth/{ref}/config":                 {body: `{"SMTP_ADMIN_EMAIL":"us@example.com"}`},
+	"PATCH /platform/auth/{ref}/config/hooks":           {prepare: aSender, body: `{"HOOK_SEND_SMS_ENABLED":false}`},
 	"PATCH /v1/projects/{ref}/config/auth":              {body: `{"site_url":"https://example.com"}`},
 	"POST /platform/auth/{ref}/validate/spam":           {body: `{"subject":"a","content":"b"}`},
 	"GET /platform/auth/{ref}/templates/{template}":     {prepare: aMailTemplate},
@@ -22,6 +24,12 @@ var authExamples = map[string]example{
 	"GET " + anSSOProvider:                              {prepare: ssoAnswers},
 	"PUT " + anSSOProvider:                              {prepare: ssoAnswers, body: `{"domains":["example.com"]}`},
 	"DELETE " + anSSOProvider:                           {prepare: ssoAnswers},
+}
+
+// aSender gives the mails a sender, without which the contract's e-mail address is an empty text.
+func aSender(w *world, p place) map[string]string {
+	w.succeed(w.as(store.RoleOwner), http.MethodPatch, p.authConfig(), `{"SMTP_ADMIN_EMAIL":"us@example.com"}`)
+	return nil
 }
 
 func aMailTemplate(w *world, p place) map[string]string {
@@ -43,7 +51,9 @@ func TestAuthsSettingsAreTheDefaultsUntilTheyAreChanged(t *testing.T) {
 	v1 := "/v1/projects/" + p.ref + "/config/auth"
 	before := w.object(owner, http.MethodGet, p.authConfig(), "")
 	require.InEpsilon(t, 3600, before["JWT_EXP"], 0)
-	require.Equal(t, "noreply@localhost", before["SMTP_ADMIN_EMAIL"])
+	require.Empty(t, before["SMTP_ADMIN_EMAIL"], "no mail is sent")
+	require.Equal(t, "hcaptcha", before["SECURITY_CAPTCHA_PROVIDER"])
+	require.Equal(t, "Your code is {{ .Code }}", before["SMS_TEMPLATE"])
 	changed := w.object(owner, http.MethodPatch, p.authConfig(),
 		`{"JWT_EXP":600,"DISABLE_SIGNUP":true,"MAILER_SUBJECTS_INVITE":"Join us","SMTP_ADMIN_EMAIL":"us@example.com","UNKNOWN":1,"CUSTOM_OAUTH_MAX_PROVIDERS":5}`)
 	require.Equal(t, changed, w.object(owner, http.MethodGet, p.authConfig(), ""))
@@ -59,6 +69,19 @@ func TestAuthsSettingsAreTheDefaultsUntilTheyAreChanged(t *testing.T) {
 	require.InEpsilon(t, 3600, w.object(owner, http.MethodPatch, v1, `{"jwt_exp":null}`)["jwt_exp"], 0, "null is the default")
 	require.InEpsilon(t, 3600, w.object(owner, http.MethodGet, p.authConfig(), "")["JWT_EXP"], 0)
 	require.Equal(t, map[string]any{"DISABLE_SIGNUP": true, "MAILER_SUBJECTS_INVITE": "Join us", "SMTP_ADMIN_EMAIL": "us@example.com"}, w.authSection(p))
+}
+
+func TestMailsComeFromThePlatformsSenderUntilAProjectHasAServerOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, owner := w.place(), w.as(store.RoleOwner)
+	sender, err := mail.New(mail.Settings{Host: "mail.example.com", Port: 587, Sender: "Platform <platform@example.com>"})
+	require.NoError(t, err)
+	w.mail = sender
+	require.Equal(t, "platform@example.com", w.object(owner, http.MethodGet, p.authConfig(), "")["SMTP_ADMIN_EMAIL"])
+	require.Nil(t, w.object(owner, http.MethodGet, "/v1/projects/"+p.ref+"/config/auth", "")["smtp_admin_email"], "it is not the project's own")
+	w.succeed(owner, http.MethodPatch, p.authConfig(), `{"SMTP_HOST":"mail.example.org"}`)
+	require.Empty(t, w.object(owner, http.MethodGet, p.authConfig(), "")["SMTP_ADMIN_EMAIL"])
 }
 
 // authSection is what the provisioner is given.
@@ -117,6 +140,9 @@ func TestWhatAuthWouldNotStartWithIsRefused(t *testing.T) {
 		{`{"HOOK_SEND_SMS_ENABLED":true}`, "HOOK_SEND_SMS_URI: it is needed where HOOK_SEND_SMS_ENABLED is true."},
 		{`{"HOOK_SEND_SMS_URI":"http://10.0.0.1/"}`, "HOOK_SEND_SMS_URI: expected pg-functions://postgres/<schema>/<function>, or a URL by https."},
 		{`{"HOOK_SEND_SMS_ENABLED":true,"HOOK_SEND_SMS_URI":"https://example.com","HOOK_SEND_SMS_SECRETS":"x"}`, "HOOK_SEND_SMS_SECRETS: " + wrongHookSecret + "."},
+		{`{"PASSKEY_ENABLED":true,"WEBAUTHN_RP_ID":"example.com","WEBAUTHN_RP_DISPLAY_NAME":"Shop"}`, "WEBAUTHN_RP_ORIGINS: it is needed where PASSKEY_ENABLED is true."},
+		{`{"WEBAUTHN_RP_ORIGINS":"https://example.com,http://example.com"}`, "WEBAUTHN_RP_ORIGINS: expected origins by https, separated by commas."},
+		{`{"MAILER_AUTOCONFIRM":true,"MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS":true}`, "MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS: it cannot be true where MAILER_AUTOCONFIRM is."},
 		{`{"SMTP_PORT":"25a"}`, "SMTP_PORT: expected a port."},
 		{`{"SMTP_ADMIN_EMAIL":"nobody"}`, "SMTP_ADMIN_EMAIL: expected an e-mail address."},
 	}

@@ -44,10 +44,12 @@ func number(name string, fallback, least, most float64) authSetting {
 	return authSetting{name: name, fallback: fallback, min: least, max: most}
 }
 
-func longText(name string) authSetting { return authSetting{name: name, fallback: "", long: true} }
+func longText(name, fallback string) authSetting {
+	return authSetting{name: name, fallback: fallback, long: true}
+}
 
-func choice(name string, choices ...string) authSetting {
-	return authSetting{name: name, fallback: "", choices: choices}
+func choice(name, fallback string, choices ...string) authSetting {
+	return authSetting{name: name, fallback: fallback, choices: choices}
 }
 
 func (s authSetting) orNull() authSetting { s.nullable = true; return s }
@@ -92,6 +94,9 @@ const (
 	withSymbols      = bothCasesDigits + `:!@#$%^&*()_+-=[]{};'\\:"|<>?,./` + "`~"
 )
 
+// codeMessage is the text message that a code comes in.
+const codeMessage = "Your code is {{ .Code }}"
+
 var authSettings = slices.Concat([]authSetting{
 	text("SITE_URL", "http://localhost:3000"),
 	text("URI_ALLOW_LIST", ""),
@@ -99,10 +104,10 @@ var authSettings = slices.Concat([]authSetting{
 	number("JWT_EXP", 3600, 1, 604800),
 	number("API_MAX_REQUEST_DURATION", 10, 1, 300).orNull(),
 	number("DB_MAX_POOL_SIZE", 0, 1, 1000).orNull(),
-	choice("DB_MAX_POOL_SIZE_UNIT", "connections", "percent").orNull(),
+	choice("DB_MAX_POOL_SIZE_UNIT", "", "connections", "percent").orNull(),
 	flag("AUDIT_LOG_DISABLE_POSTGRES", false),
 	flag("INDEX_WORKER_ENSURE_USER_SEARCH_INDEXES_EXIST", false),
-	flag("CUSTOM_OAUTH_ENABLED", false),
+	flag("CUSTOM_OAUTH_ENABLED", true),
 	number("CUSTOM_OAUTH_MAX_PROVIDERS", 0, 0, 0).ofPlatform(),
 	text("NIMBUS_OAUTH_CLIENT_ID", "").orNull().ofPlatform(),
 	text("NIMBUS_OAUTH_CLIENT_SECRET", "").orNull().ofPlatform(),
@@ -131,7 +136,7 @@ var authSettings = slices.Concat([]authSetting{
 	flag("MFA_PHONE_VERIFY_ENABLED", false),
 	number("MFA_PHONE_MAX_FREQUENCY", 60, 0, 32767),
 	number("MFA_PHONE_OTP_LENGTH", 6, 6, 10),
-	longText("MFA_PHONE_TEMPLATE"),
+	longText("MFA_PHONE_TEMPLATE", codeMessage),
 	flag("MFA_WEB_AUTHN_ENROLL_ENABLED", false),
 	flag("MFA_WEB_AUTHN_VERIFY_ENABLED", false),
 	flag("PASSKEY_ENABLED", false),
@@ -145,7 +150,7 @@ var authSettings = slices.Concat([]authSetting{
 
 	flag("PASSWORD_HIBP_ENABLED", false),
 	number("PASSWORD_MIN_LENGTH", 6, 6, 72),
-	choice("PASSWORD_REQUIRED_CHARACTERS", lettersAndDigits, bothCasesDigits, withSymbols),
+	choice("PASSWORD_REQUIRED_CHARACTERS", "", lettersAndDigits, bothCasesDigits, withSymbols),
 
 	number("RATE_LIMIT_ANONYMOUS_USERS", 30, 1, anyNumber),
 	number("RATE_LIMIT_EMAIL_SENT", 30, 1, anyNumber),
@@ -160,7 +165,7 @@ var authSettings = slices.Concat([]authSetting{
 	flag("SAML_ENABLED", false),
 	text("SAML_EXTERNAL_URL", ""),
 	flag("SECURITY_CAPTCHA_ENABLED", false),
-	choice("SECURITY_CAPTCHA_PROVIDER", "turnstile", "hcaptcha"),
+	choice("SECURITY_CAPTCHA_PROVIDER", "hcaptcha", "turnstile", "hcaptcha"),
 	secretText("SECURITY_CAPTCHA_SECRET"),
 	flag("SECURITY_MANUAL_LINKING_ENABLED", false),
 	number("SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", 10, 0, anyNumber),
@@ -176,8 +181,8 @@ var authSettings = slices.Concat([]authSetting{
 	number("SMS_MAX_FREQUENCY", 60, 0, 32767),
 	number("SMS_OTP_EXP", 60, 1, anyNumber),
 	number("SMS_OTP_LENGTH", 6, 6, 10),
-	choice("SMS_PROVIDER", "messagebird", "textlocal", "twilio", "twilio_verify", "vonage"),
-	longText("SMS_TEMPLATE"),
+	choice("SMS_PROVIDER", "", "messagebird", "textlocal", "twilio", "twilio_verify", "vonage"),
+	longText("SMS_TEMPLATE", codeMessage),
 	text("SMS_TEST_OTP", ""),
 	text("SMS_TEST_OTP_VALID_UNTIL", ""),
 	secretText("SMS_MESSAGEBIRD_ACCESS_KEY"),
@@ -227,7 +232,7 @@ func hookSettings() (settings []authSetting) {
 
 func mailSettings() (settings []authSetting) {
 	for _, one := range authMails {
-		settings = append(settings, text("MAILER_SUBJECTS_"+one.name, one.subject), longText("MAILER_TEMPLATES_"+one.name+"_CONTENT"))
+		settings = append(settings, text("MAILER_SUBJECTS_"+one.name, one.subject), longText("MAILER_TEMPLATES_"+one.name+"_CONTENT", ""))
 		if notification, found := strings.CutSuffix(one.name, "_NOTIFICATION"); found {
 			settings = append(settings, flag("MAILER_NOTIFICATIONS_"+notification+"_ENABLED", false))
 		}
@@ -313,6 +318,16 @@ var authTextChecks = map[string]func(string) string{
 	"SAML_EXTERNAL_URL": func(t string) string {
 		if u, err := url.Parse(t); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 			return "expected a URL"
+		}
+		return ""
+	},
+	"WEBAUTHN_RP_ORIGINS": func(t string) string {
+		for origin := range strings.SplitSeq(t, ",") {
+			u, err := url.Parse(origin)
+			local := err == nil && u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1")
+			if err != nil || u.Host == "" || u.Scheme != "https" && !local {
+				return "expected origins by https, separated by commas"
+			}
 		}
 		return ""
 	},
@@ -410,6 +425,16 @@ func checkTogether(set, patch store.SectionConfig) error {
 		case strings.HasPrefix(uri, "http") && !hookSecrets.MatchString(secrets):
 			return problem.BadRequest(fmt.Sprintf("%s_SECRETS: %s.", prefix, wrongHookSecret))
 		}
+	}
+	if after("PASSKEY_ENABLED") == true {
+		for _, name := range []string{"WEBAUTHN_RP_ID", "WEBAUTHN_RP_DISPLAY_NAME", "WEBAUTHN_RP_ORIGINS"} {
+			if text(name) == "" {
+				return problem.BadRequest(name + ": it is needed where PASSKEY_ENABLED is true.")
+			}
+		}
+	}
+	if after("MAILER_AUTOCONFIRM") == true && after("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS") == true {
+		return problem.BadRequest("MAILER_ALLOW_UNVERIFIED_EMAIL_SIGN_INS: it cannot be true where MAILER_AUTOCONFIRM is.")
 	}
 	if after("SECURITY_CAPTCHA_ENABLED") == true && text("SECURITY_CAPTCHA_SECRET") == "" {
 		return problem.BadRequest("SECURITY_CAPTCHA_SECRET: it is needed where SECURITY_CAPTCHA_ENABLED is true.")

@@ -18,7 +18,7 @@ import (
 type ServiceHealth struct {
 	Name    string       `json:"name"`
 	Healthy bool         `json:"healthy"`
-	Status  string       `json:"status" doc:"UNKNOWN: nobody looks after the project's deployment target now. DISABLED: the project does without the service."`
+	Status  string       `json:"status" enum:"COMING_UP,ACTIVE_HEALTHY,UNHEALTHY" doc:"UNHEALTHY too where the project does without the service, and where nobody looks after its deployment target now: the error says so."`
 	Info    *ServiceInfo `json:"info,omitempty"`
 	Error   string       `json:"error,omitempty"`
 }
@@ -28,13 +28,11 @@ type ServiceInfo struct {
 	DBSchema string `json:"db_schema" doc:"Of the data API: the schemas that it shows. Empty: it is switched off."`
 }
 
-// The statuses of a service. The last two are not upstream's: there, nothing is left out, and somebody always looks.
+// The statuses of a service: upstream's, for clients refuse others.
 const (
 	serviceComingUp  = "COMING_UP"
 	serviceHealthy   = "ACTIVE_HEALTHY"
 	serviceUnhealthy = "UNHEALTHY"
-	serviceUnknown   = "UNKNOWN"
-	serviceDisabled  = "DISABLED"
 )
 
 // healthNames maps what upstream calls services here to a project's services.
@@ -113,13 +111,13 @@ func healthOf(project store.Project, service string, seen []store.ServiceState, 
 	i := slices.IndexFunc(seen, func(s store.ServiceState) bool { return s.Service == service })
 	switch {
 	case !slices.Contains(project.Services, service):
-		return ServiceHealth{Status: serviceDisabled, Error: "The project does without this service."}
+		return ServiceHealth{Status: serviceUnhealthy, Error: "The project does without this service."}
 	case silent != "":
-		return ServiceHealth{Status: serviceUnknown, Error: silent}
+		return ServiceHealth{Status: serviceUnhealthy, Error: silent}
 	case !project.Running():
 		return restingService(project)
 	case i < 0:
-		return ServiceHealth{Status: serviceUnknown, Error: "The service was not seen yet."}
+		return ServiceHealth{Status: serviceComingUp, Error: "The service was not seen yet."}
 	case !seen[i].Healthy:
 		return ServiceHealth{Status: serviceUnhealthy, Error: textOf(seen[i].Message)}
 	}
@@ -152,7 +150,7 @@ func (a *API) addDataAPISchemas(ctx context.Context, c *call, list []ServiceHeal
 	if i < 0 {
 		return nil
 	}
-	if list[i].Status == serviceDisabled {
+	if !slices.Contains(c.project.Services, store.ServiceRest) {
 		list[i].Info = &ServiceInfo{}
 		return nil
 	}

@@ -159,6 +159,9 @@ func TestAnUpgradeIsOfferedAskedForAndFollowed(t *testing.T) {
 	require.Equal(t, false, eligibility()["eligible"])
 	w.finish(p, store.OperationFailed)
 	require.InDelta(t, 2, status()["status"], 0)
+	require.Zero(t, eligibility()["duration_estimate_hours"], "none has succeeded that it could be known by")
+	w.exec(`update platform.operations set state = 'succeeded', started_at = now(), finished_at = now() + interval '30 minutes' where kind = 'upgrade'`)
+	require.InDelta(t, 0.5, eligibility()["duration_estimate_hours"], 1e-9)
 
 	w.aliveTarget(map[string]string{"db": "supabase/postgres:18.1"})
 	offer = eligibility()
@@ -182,16 +185,16 @@ func TestHealthIsWhatWasSeen(t *testing.T) {
 		}
 		return statuses
 	}
-	require.Equal(t, map[string]string{"db": serviceUnknown}, health("services=db"), "there is no provisioner")
+	require.Equal(t, map[string]string{"db": serviceUnhealthy}, health("services=db"), "there is no provisioner")
 	w.aliveTarget(nil)
 	w.seen(p, true, "", "db")
-	require.Equal(t, map[string]string{"db": serviceHealthy, "auth": serviceDisabled}, health("services=db,auth"))
+	require.Equal(t, map[string]string{"db": serviceHealthy, "auth": serviceUnhealthy}, health("services=db,auth"))
 	w.exec(`update platform.projects set services = '{db,auth}' where ref = $1`, p.ref)
-	require.Equal(t, map[string]string{"db": serviceHealthy, "auth": serviceUnknown}, health("services=db&services=auth"))
+	require.Equal(t, map[string]string{"db": serviceHealthy, "auth": serviceComingUp}, health("services=db&services=auth"))
 	w.seen(p, false, "its health check fails", "auth")
 	require.Equal(t, map[string]string{"auth": serviceUnhealthy}, health("services=auth"))
 	w.exec(`update platform.targets set heartbeat_at = now() - interval '1 hour'`)
-	require.Equal(t, map[string]string{"auth": serviceUnknown}, health("services=auth"))
+	require.Equal(t, map[string]string{"auth": serviceUnhealthy}, health("services=auth"))
 	w.aliveTarget(nil)
 	w.exec(`update platform.projects set status = 'RESTARTING' where ref = $1`, p.ref)
 	require.Equal(t, map[string]string{"auth": serviceComingUp}, health("services=auth"))

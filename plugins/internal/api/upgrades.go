@@ -35,7 +35,7 @@ type UpgradeEligibilityResponse struct {
 	CurrentAppVersion     string          `json:"current_app_version"`
 	CurrentReleaseChannel string          `json:"current_app_version_release_channel"`
 	LatestAppVersion      string          `json:"latest_app_version"`
-	DurationEstimateHours float64         `json:"duration_estimate_hours" doc:"The containers are made anew, and no data is converted: minutes."`
+	DurationEstimateHours float64         `json:"duration_estimate_hours" doc:"What the last upgrades of the deployment target took. 0: none was made yet."`
 	TargetVersions        []UpgradeTarget `json:"target_upgrade_versions"`
 	// What a change of Postgres' major version would have to look for. There is none.
 	LegacyAuthCustomRoles    []never        `json:"legacy_auth_custom_roles"`
@@ -139,9 +139,6 @@ func (a *API) upgradeOffer(ctx context.Context, c *call) (upgradeOffer, error) {
 	return offer, nil
 }
 
-// upgradeHours is six minutes: containers are made anew, and no data is converted.
-const upgradeHours = 0.1
-
 // appVersion names an image of Postgres as upstream does; Studio cuts the prefix off.
 func appVersion(image string) string { return "supabase-postgres-" + imageTag(image) }
 
@@ -150,9 +147,13 @@ func (a *API) getUpgradeEligibility(ctx context.Context, c *call, _ *refPath) (U
 	if err != nil {
 		return UpgradeEligibilityResponse{}, err
 	}
+	took, err := a.store.UpgradeDuration(ctx, c.project.Target)
+	if err != nil {
+		return UpgradeEligibilityResponse{}, err
+	}
 	answer := UpgradeEligibilityResponse{
 		CurrentAppVersion: appVersion(offer.current), CurrentReleaseChannel: releaseChannel, LatestAppVersion: appVersion(offer.latest),
-		DurationEstimateHours: upgradeHours, TargetVersions: []UpgradeTarget{}, LegacyAuthCustomRoles: []never{}, ObjectsToBeDropped: []never{},
+		DurationEstimateHours: took.Hours(), TargetVersions: []UpgradeTarget{}, LegacyAuthCustomRoles: []never{}, ObjectsToBeDropped: []never{},
 		UnsupportedExtensions: []never{}, ObjectsInInternalSchemas: []never{}, ValidationErrors: []never{},
 		Services: []ImageUpgrade{}, WhyNot: offer.whyNot(c.project.Project),
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	netmail "net/mail"
 	"slices"
 	"time"
 
@@ -83,6 +84,15 @@ func New(settings Settings) (*Sender, error) {
 		return nil, fmt.Errorf("read PLURABASE_SMTP_SENDER: %w", err)
 	}
 	return sender, nil
+}
+
+// Address is whom the mails come from.
+func (s *Sender) Address() string {
+	sender, err := netmail.ParseAddress(s.settings.Sender)
+	if err != nil {
+		return "" // New has refused it
+	}
+	return sender.Address
 }
 
 // Send hands a mail to the SMTP server, within the deadline.
