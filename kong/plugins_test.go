@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -32,6 +33,9 @@ import (
 // binaries is where the plugins were built, once for all tests.
 var binaries string
 
+// asTests are the flags that the plugins are built with, as the tests themselves are: with the race detector, or without.
+var asTests []string
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -42,7 +46,8 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(directory) }()
 	binaries = directory
-	build := exec.Command("go", "build", "-race", "-o", directory, "github.com/plurabase/plurabase/plugins/...", "github.com/plurabase/plurabase/kong/kong-render")
+	arguments := slices.Concat([]string{"build"}, asTests, []string{"-o", directory, "github.com/plurabase/plurabase/plugins/...", "github.com/plurabase/plurabase/kong/kong-render"})
+	build := exec.Command("go", arguments...) //nolint:gosec // all of it is written here
 	if output, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the plugins: %v\n%s", err, output)
 		return 1

@@ -99,6 +99,21 @@ type sealer struct {
 	master   MasterKey
 	previous MasterKey // for reading alone; zero where there is none
 	random   io.Reader
+	wrapping []wrappingKey // of the master keys, the current one first
+}
+
+// wrappingKey is what a master key wraps data keys with. It is derived once: secrets are opened on a request's way.
+type wrappingKey struct {
+	masterKeyID string
+	key         []byte
+}
+
+func newSealer(master, previous MasterKey, random io.Reader) sealer {
+	s := sealer{master: master, previous: previous, random: random}
+	for _, key := range s.keys() {
+		s.wrapping = append(s.wrapping, wrappingKey{key.ID(), key.Derive(wrapping)})
+	}
+	return s
 }
 
 // newDataKey returns a fresh data key for the project and the same wrapped for storage.
@@ -117,13 +132,13 @@ const wrapping = "data key wrapping"
 func dataKeyContext(ref Ref) string { return "data-key/" + string(ref) }
 
 func (s sealer) wrapDataKey(ref Ref, key []byte) ([]byte, error) {
-	return Seal(s.random, s.master.Derive(wrapping), key, dataKeyContext(ref))
+	return Seal(s.random, s.wrapping[0].key, key, dataKeyContext(ref))
 }
 
 func (s sealer) unwrapDataKey(ref Ref, masterKeyID string, wrapped []byte) ([]byte, error) {
-	for _, key := range s.keys() {
-		if masterKeyID == key.ID() {
-			return Unseal(key.Derive(wrapping), wrapped, dataKeyContext(ref))
+	for _, one := range s.wrapping {
+		if masterKeyID == one.masterKeyID {
+			return Unseal(one.key, wrapped, dataKeyContext(ref))
 		}
 	}
 	return nil, fmt.Errorf("the secrets of project %s are sealed with master key %s, this process has %s", ref, masterKeyID, s.master.ID())

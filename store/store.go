@@ -73,7 +73,7 @@ func Open(ctx context.Context, settings Settings, options ...Option) (*Store, er
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
-	s.sealer = sealer{master: settings.MasterKey, previous: settings.PreviousMasterKey, random: s.random}
+	s.sealer = newSealer(settings.MasterKey, settings.PreviousMasterKey, s.random)
 	s.openMemory() //nolint:contextcheck // it lives until Close, not as long as the caller's context
 	return s, nil
 }

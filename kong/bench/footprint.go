@@ -22,7 +22,7 @@ const idleFor = 2 * time.Second
 func (w *world) footprint(ctx context.Context) ([]footprint, error) {
 	var all []footprint
 	for _, s := range w.scenarios() {
-		if s.name != caseEmpty && s.name != casePermissions && s.name != casePgMeta {
+		if s.name != caseEmpty && s.name != casePermissions && s.name != casePgMeta && s.name != caseProject {
 			continue
 		}
 		one, err := w.footprintOf(ctx, s)

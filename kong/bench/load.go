@@ -21,13 +21,21 @@ type scenario struct {
 }
 
 func (w *world) scenario(name, plugin, method, path, body string) scenario {
-	text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: bench\r\nAuthorization: %s\r\nX-Connection-Encrypted: %s\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, w.session, w.token, len(body), body)
+	head := "Authorization: " + w.session + "\r\nX-Connection-Encrypted: " + w.token + "\r\n"
 	if body != "" {
-		text = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: bench\r\nAuthorization: %s\r\nX-Connection-Encrypted: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			method, path, w.session, w.token, len(body), body)
+		head += "Content-Type: application/json\r\n"
 	}
-	return scenario{name: name, plugin: plugin, request: []byte(text)}
+	return newScenario(name, plugin, method+" "+path, "bench", head, body)
+}
+
+// ofProject is a scenario of the project's own host, by its publishable key.
+func (w *world) ofProject(name, plugin, host, path string) scenario {
+	return newScenario(name, plugin, "GET "+path, host, "Apikey: "+w.publishable+"\r\n", "")
+}
+
+func newScenario(name, plugin, line, host, head, body string) scenario {
+	return scenario{name: name, plugin: plugin, request: fmt.Appendf(nil, "%s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n%s",
+		line, host, head, len(body), body)}
 }
 
 // Names of what the summary speaks of.
@@ -38,6 +46,8 @@ const (
 	caseProjects    = "projects"
 	caseDirect      = "pg-meta-direct"
 	casePgMeta      = "pg-meta"
+	caseRest        = "rest-direct"
+	caseProject     = "project"
 )
 
 func (w *world) scenarios() []scenario {
@@ -52,6 +62,8 @@ func (w *world) scenarios() []scenario {
 		w.scenario("status", platformAPI, "GET", "/api/platform/projects/"+ref+"/status", ""),
 		w.scenario(caseDirect, "", "POST", "/query", `{"query":"select 1"}`),
 		w.scenario(casePgMeta, pgMetaCrypto, "POST", "/api/platform/pg-meta/"+ref+"/query", `{"query":"select 1"}`),
+		w.ofProject(caseRest, "", "bench", "/todos"),
+		w.ofProject(caseProject, projectGateway, ref+".localhost", "/rest/v1/todos"),
 	}
 }
 

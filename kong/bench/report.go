@@ -32,8 +32,10 @@ func report(out io.Writer, o options, footprints []footprint, results []result) 
 			r.percentile(50).Nanoseconds(), r.percentile(99).Nanoseconds(), r.cpuEach().Nanoseconds())
 	}
 	p("")
-	p("bench: profile %.0f%% of an empty plugin, permissions %.0f%%, projects %.0f%%, pg-meta +%.0f%%",
-		100*ratio(results, caseProfile, 16), 100*ratio(results, casePermissions, 16), 100*ratio(results, caseProjects, 16), 100*added(results, 16))
+	p("bench: profile %.0f%% of an empty plugin, permissions %.0f%%, projects %.0f%%, pg-meta +%.0f%%, a project +%.0f%% (alone +%.0f%%, +%.0f%%)",
+		100*ratio(results, caseProfile, 16), 100*ratio(results, casePermissions, 16), 100*ratio(results, caseProjects, 16),
+		100*added(results, casePgMeta, caseDirect, 16), 100*added(results, caseProject, caseRest, 16),
+		100*added(results, casePgMeta, caseDirect, 1), 100*added(results, caseProject, caseRest, 1))
 }
 
 func short(d time.Duration) string { return d.Round(time.Microsecond).String() }
@@ -52,10 +54,9 @@ func ratio(results []result, name string, connections int) float64 {
 	return find(results, name, connections).perSecond() / find(results, caseEmpty, connections).perSecond()
 }
 
-// added is what the plugin in front of postgres-meta adds to the latency.
-func added(results []result, connections int) float64 {
-	with, without := find(results, casePgMeta, connections).percentile(50), find(results, caseDirect, connections).percentile(50)
-	return float64(with)/float64(without) - 1
+// added is what a plugin adds to the latency of what goes on to its upstream.
+func added(results []result, with, without string, connections int) float64 {
+	return float64(find(results, with, connections).percentile(50))/float64(find(results, without, connections).percentile(50)) - 1
 }
 
 // processor is the machine's, as Linux names it.

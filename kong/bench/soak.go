@@ -53,7 +53,7 @@ func (w *world) soak(ctx context.Context, lasts time.Duration) error {
 
 func (w *world) sample(ctx context.Context) (map[string]sample, error) {
 	all := map[string]sample{}
-	for _, plugin := range []string{platformAPI, pgMetaCrypto} {
+	for _, plugin := range []string{platformAPI, pgMetaCrypto, projectGateway} {
 		pid, ok := w.host.PluginPID(plugin)
 		if !ok {
 			return nil, fmt.Errorf("%s does not run", plugin)

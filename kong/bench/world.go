@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,15 +46,16 @@ const (
 	projectGateway = "project-gateway"
 )
 
-// moreServices are added to kong.platform.yml: the plugin that only answers, and postgres-meta without a plugin before it.
+// moreServices are added to kong.platform.yml: the plugin that only answers, and the upstream without a plugin before it.
 const moreServices = `
   - name: bench-empty
     url: http://127.0.0.1:9
     routes: [{name: bench-empty, paths: [/empty], strip_path: false}]
     plugins: [{name: empty}]
+  # The same upstream as that of the plugins, without one of them before it.
   - name: bench-direct
     url: ${PG_META_URL}
-    routes: [{name: bench-direct, paths: [/query], strip_path: false}]
+    routes: [{name: bench-direct, paths: [/query, /todos], strip_path: false}]
 `
 
 // world is a gateway with the plugins and a database behind it.
@@ -62,9 +64,12 @@ type world struct {
 	database *pgserver.Server
 	host     *kongtest.Host
 	session  string
+	project  int64
 	ref      store.Ref
 	token    string // for pg-meta
-	closers  []func() error
+	// publishable is the API key of the project.
+	publishable string
+	closers     []func() error
 }
 
 func newWorld(ctx context.Context, o options) (w *world, err error) {
@@ -95,7 +100,10 @@ func newWorld(ctx context.Context, o options) (w *world, err error) {
 	if err != nil {
 		return w, err
 	}
-	if err := w.startGateway(ctx, upstream); err != nil {
+	if err := w.bringUp(ctx, upstream); err != nil {
+		return w, err
+	}
+	if err := w.startGateway(ctx, "http://"+upstream.String()); err != nil {
 		return w, err
 	}
 	return w, w.readToken(ctx)
@@ -147,12 +155,21 @@ func (w *world) seed(ctx context.Context) error {
 			actor.RequestID = fmt.Sprintf("project-%d-%d", i, j)
 			made, err := s.CreateProject(ctx, actor, store.NewProject{
 				OrganizationID: organization.ID, Name: fmt.Sprintf("shop %d", j), CloudProvider: "LOCAL", Region: "local",
-				Target: "local", ComputeSize: "micro", Services: []string{"db"}, DatabasePassword: "correct horse",
+				Target: "local", ComputeSize: "micro", Services: []string{store.ServiceDatabase, store.ServiceRest}, DatabasePassword: "correct horse",
 			})
 			if err != nil {
 				return err
 			}
-			w.ref = made.Ref
+			w.project, w.ref = made.ID, made.Ref
+		}
+	}
+	keys, err := s.APIKeys(ctx, w.project, w.ref)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.Type == store.PublishableKey {
+			w.publishable = key.Key
 		}
 	}
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
@@ -160,25 +177,29 @@ func (w *world) seed(ctx context.Context) error {
 		"exp": time.Now().Add(24 * time.Hour).Unix(),
 	}).SignedString([]byte(jwtSecret))
 	w.session = "Bearer " + signed
-	return errors.Join(err, w.bringUp(ctx))
+	return err
 }
 
-// bringUp makes the projects look as if a provisioner had.
-func (w *world) bringUp(ctx context.Context) error {
+// bringUp makes the projects look as if a provisioner had, and the one that is asked have the upstream as its data API.
+func (w *world) bringUp(ctx context.Context, upstream netip.AddrPort) error {
 	connection, err := pgx.Connect(ctx, w.database.URL())
 	if err != nil {
 		return err
 	}
-	_, err = connection.Exec(ctx, `
-		update platform.projects set status = 'ACTIVE_HEALTHY', observed_generation = generation, db_host = '127.0.0.1', db_port = 54400`)
-	return errors.Join(err, connection.Close(ctx))
+	var batch pgx.Batch
+	batch.Queue(`update platform.projects set status = 'ACTIVE_HEALTHY', observed_generation = generation, db_host = '127.0.0.1', db_port = 54400`)
+	batch.Queue(`insert into platform.project_subnets (target, subnet, project_id) values ('local', '127.0.0.0/24', $1)
+		on conflict (project_id) do update set subnet = excluded.subnet`, w.project)
+	batch.Queue(`insert into platform.project_services (project_id, service, host, port, image, healthy, seen_at) values ($1, $2, $3, $4, 'stand-in', true, now())`,
+		w.project, store.ServiceRest, upstream.Addr().String(), upstream.Port())
+	return errors.Join(connection.SendBatch(ctx, &batch).Close(), connection.Close(ctx))
 }
 
-// startUpstream starts what stands in for postgres-meta: it takes a while and answers.
-func (w *world) startUpstream(ctx context.Context, takes time.Duration) (string, error) {
+// startUpstream starts what stands in for postgres-meta and PostgREST: it takes a while and answers.
+func (w *world) startUpstream(ctx context.Context, takes time.Duration) (netip.AddrPort, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return netip.AddrPort{}, err
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -187,7 +208,7 @@ func (w *world) startUpstream(ctx context.Context, takes time.Duration) (string,
 	})}
 	w.closers = append(w.closers, server.Close)
 	go func() { _ = server.Serve(listener) }()
-	return "http://" + listener.Addr().String(), nil
+	return netip.ParseAddrPort(listener.Addr().String())
 }
 
 func (w *world) startGateway(ctx context.Context, upstream string) error {

@@ -55,6 +55,8 @@ func newService(config render.Service) *service {
 		// nginx asks for no compression of its own, keeps idle connections for 60 s, and passes on what it gets.
 		DisableCompression: true,
 		IdleConnTimeout:    60 * time.Second,
+		// Kong's upstream_keepalive_pool_size.
+		MaxIdleConnsPerHost: 512,
 	}}
 	s.proxy = &httputil.ReverseProxy{
 		Transport:      &retrier{next: s.transport, retries: config.Retries},

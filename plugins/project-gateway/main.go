@@ -81,5 +81,7 @@ func prepare(ctx context.Context) error {
 	running.Go(func() { table.Run(ctx) })
 	running.Go(func() { table.WriteDown(ctx, time.Now) })
 	running.Go(func() { table.CountEgress(ctx, egress) })
+	// Until this returns, the process before this one goes on to serve. Without Postgres this one says that it is starting.
+	table.Wait(ctx, 5*time.Second)
 	return nil
 }

@@ -33,7 +33,8 @@ type Source interface {
 type Table struct {
 	source Source
 	log    *slog.Logger
-	ready  atomic.Bool // the projects were read once
+	ready  atomic.Bool   // the projects were read once
+	filled chan struct{} // closed when they were
 
 	mutex sync.RWMutex
 	index *index // changed by takeUp alone, with the mutex held
@@ -41,7 +42,18 @@ type Table struct {
 
 // NewTable returns an empty table. Run fills it.
 func NewTable(source Source, log *slog.Logger) *Table {
-	return &Table{source: source, log: log, index: newIndex(0)}
+	return &Table{source: source, log: log, filled: make(chan struct{}), index: newIndex(0)}
+}
+
+// Wait waits for the projects to be read once, for so long at most.
+func (t *Table) Wait(ctx context.Context, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-t.filled:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func (t *Table) byRef(ref store.Ref) (*project, bool) {
@@ -154,7 +166,9 @@ func (t *Table) read(ctx context.Context, ids []int64, all bool) error {
 		t.mutex.Lock()
 		t.index = fresh
 		t.mutex.Unlock()
-		t.ready.Store(true)
+		if t.ready.CompareAndSwap(false, true) {
+			close(t.filled)
+		}
 		return nil
 	}
 	t.mutex.Lock()

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/plugins/internal/server"
 )
 
 // Config is what `config:` of a plugin in kong.platform.yml holds. All other settings come from the environment, so that no
@@ -63,7 +64,7 @@ func (x *Exchange) Answer(status int, header http.Header, body []byte) {
 			}
 		}
 	}
-	if x.handover && utf8.Valid(body) && single(header) && x.hand(answerText(status, header, body)) {
+	if x.handover && single(header) && x.hand(answerText(status, header, body)) {
 		return
 	}
 	// Exit blocks until the client has read everything; by now the handler has given its connection back.
@@ -119,8 +120,12 @@ func (x *Exchange) setHeader(name, value string) error {
 	return x.kong.ServiceRequest.SetHeader(name, value)
 }
 
-// hand tells whether it could hand the text over. It cannot what is not UTF-8.
+// hand tells whether it could hand the text over. It cannot what is not UTF-8. Nothing is asked of Kong afterwards.
 func (x *Exchange) hand(text string) bool {
+	if !utf8.ValidString(text) {
+		return false
+	}
+	server.Last(x.kong)
 	err := x.kong.Ctx.SetShared(handoverKey, text)
 	if err != nil {
 		x.log.Error("an answer could not be handed over", "error", err.Error())

@@ -10,6 +10,8 @@ import (
 	"io"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/store"
 )
@@ -33,17 +35,25 @@ const tokenContext = "pg-meta connection token v1"
 // ErrToken says that a connection token is missing, forged, stale or for another project. Which of them is not told.
 var ErrToken = errors.New("not a valid connection token")
 
+// openedTokens bounds how many tokens are remembered. A page of Studio sends one with each of its queries.
+const openedTokens = 1000
+
 // Tokens seals and opens connection tokens. A token tells nothing to a browser, least of all a connection string.
 type Tokens struct {
 	keys   [][]byte // tokens are sealed with the first, and opened with any
 	random io.Reader
 	now    func() time.Time
+	opened *lru.Cache[string, token] // by their text: what one says never changes
 }
 
 // NewTokens returns Tokens under a key that is derived from the master key. Tokens under a previous one, which a page that
 // stayed open over a rotation still holds, are opened too; a zero key is none.
 func NewTokens(master store.MasterKey, random io.Reader, now func() time.Time, previous ...store.MasterKey) *Tokens {
-	t := &Tokens{keys: [][]byte{master.Derive(tokenContext)}, random: random, now: now}
+	opened, err := lru.New[string, token](openedTokens)
+	if err != nil { // only for a size that is not positive
+		panic(err)
+	}
+	t := &Tokens{keys: [][]byte{master.Derive(tokenContext)}, random: random, now: now, opened: opened}
 	for _, key := range previous {
 		if !key.IsZero() {
 			t.keys = append(t.keys, key.Derive(tokenContext))
@@ -73,22 +83,30 @@ func (t *Tokens) Seal(ref store.Ref, mode Mode) (string, error) {
 
 // Open returns the mode of a token that is good for the project now, or ErrToken.
 func (t *Tokens) Open(text string, ref store.Ref) (Mode, error) {
-	sealed, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return "", ErrToken
-	}
-	plain, err := t.unseal(sealed)
-	if err != nil {
-		return "", ErrToken
-	}
-	var opened token
-	if err := json.Unmarshal(plain, &opened); err != nil {
-		return "", ErrToken
+	opened, known := t.opened.Get(text)
+	if !known {
+		var err error
+		if opened, err = t.decode(text); err != nil {
+			return "", ErrToken
+		}
+		t.opened.Add(text, opened)
 	}
 	if opened.Ref != ref || t.now().Unix() >= opened.Expires {
 		return "", ErrToken
 	}
 	return opened.Mode, nil
+}
+
+func (t *Tokens) decode(text string) (opened token, err error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return opened, err
+	}
+	plain, err := t.unseal(sealed)
+	if err != nil {
+		return opened, err
+	}
+	return opened, json.Unmarshal(plain, &opened)
 }
 
 func (t *Tokens) unseal(sealed []byte) (plain []byte, err error) {

@@ -27,6 +27,10 @@ type conn struct {
 	in  *bufio.Reader
 	out *bufio.Writer
 
+	// Of the phase that runs; only the goroutine that runs it looks at them.
+	last   bool   // its next call is the last one
+	ending []byte // the frames that end it; nil when they have left
+
 	mutex   sync.Mutex
 	busy    bool // while Kong waits for an answer
 	closing bool
@@ -67,15 +71,29 @@ var calls = promauto.NewCounter(prometheus.CounterOpts{
 func (c *conn) Read(p []byte) (int, error) {
 	if c.out.Buffered() > 0 { // what answers Kong has left by now: this is a call
 		calls.Inc()
-		if err := c.out.Flush(); err != nil {
+		if err := c.flushCall(); err != nil {
 			return 0, err
 		}
 	}
 	return c.in.Read(p)
 }
 
+// flushCall sends a call, and behind the last one of a phase what ends that.
+func (c *conn) flushCall() error {
+	if c.last {
+		_, _ = c.out.Write(c.ending) // Flush tells of it
+		c.ending = nil
+	}
+	return c.out.Flush()
+}
+
 // Write keeps p until the next read or flush.
-func (c *conn) Write(p []byte) (int, error) { return c.out.Write(p) }
+func (c *conn) Write(p []byte) (int, error) {
+	if c.last && c.ending == nil {
+		return 0, errOver
+	}
+	return c.out.Write(p)
+}
 
 // forget drops what was written and has not left yet.
 func (c *conn) forget() { c.out.Reset(c.Conn) }
@@ -98,13 +116,14 @@ func (c *conn) readFrame(buffer []byte) ([]byte, error) {
 }
 
 func (c *conn) writeFrame(frame []byte) error {
-	var head [4]byte
-	binary.LittleEndian.PutUint32(head[:], uint32(len(frame))) //nolint:gosec // our own frames are some bytes long
-	if _, err := c.Write(head[:]); err != nil {
-		return err
-	}
-	_, err := c.Write(frame)
+	_, err := c.Write(appendFrame(nil, frame))
 	return err
+}
+
+// appendFrame appends a frame: its length, and what it says.
+func appendFrame(to, frame []byte) []byte {
+	to = binary.LittleEndian.AppendUint32(to, uint32(len(frame))) //nolint:gosec // our own frames are some bytes long
+	return append(to, frame...)
 }
 
 // begin marks the connection as in use, unless it is to end.

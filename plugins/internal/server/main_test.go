@@ -8,6 +8,8 @@ import (
 	"github.com/Kong/go-pdk"
 	gopdk "github.com/Kong/go-pdk/server"
 	"go.uber.org/goleak"
+
+	"github.com/plurabase/plurabase/plugins/internal/server"
 )
 
 // asGoPDK makes the test's own executable a plugin behind go-pdk's server.
@@ -47,6 +49,15 @@ func (c *config) Access(kong *pdk.PDK) {
 		if err != nil {
 			panic(err)
 		}
+	case "ask last":
+		server.Last(kong)
+		if err := kong.Ctx.SetShared("answer", "a value"); err != nil {
+			panic(err)
+		}
+		if err := kong.Ctx.SetShared("answer", "another"); err == nil {
+			panic("what comes after the last call is not refused")
+		}
+		panic("on purpose")
 	case "exit":
 		kong.Response.Exit(201, []byte("body"), map[string][]string{"X-One": {"1"}})
 	case "panic":

@@ -116,6 +116,8 @@ func (s *Server) drain() {
 // answer answers the calls of one connection, one after the other.
 func (s *Server) answer(c *conn) error {
 	kong := pdk.Init(c)
+	connOf.Store(kong, c)
+	defer connOf.Delete(kong)
 	buffer := make([]byte, 0, 256) // a call is some bytes long, but for that which brings a configuration
 	for {
 		frame, err := c.readFrame(buffer)
@@ -146,9 +148,7 @@ func (s *Server) call(c *conn, kong *pdk.PDK, frame []byte) error {
 	result := kong_plugin_protocol.RpcReturn{Sequence: call.Sequence}
 	switch command := call.Call.(type) {
 	case *kong_plugin_protocol.RpcCall_CmdHandleEvent:
-		if err := s.handle(c, kong, command.CmdHandleEvent); err != nil {
-			return err
-		}
+		return s.handle(c, kong, command.CmdHandleEvent, &result)
 	case *kong_plugin_protocol.RpcCall_CmdStartInstance:
 		started, err := s.instances.start(command.CmdStartInstance.Config)
 		if err != nil {
@@ -188,8 +188,8 @@ func statusOf(name string, i *instance) *kong_plugin_protocol.RpcReturn_Instance
 	}}
 }
 
-// handle runs one phase. An empty frame says that the plugin asks nothing more.
-func (s *Server) handle(c *conn, kong *pdk.PDK, event *kong_plugin_protocol.CmdHandleEvent) error {
+// handle runs one phase, and ends it: an empty frame says that the plugin asks nothing more, and then comes the call's result.
+func (s *Server) handle(c *conn, kong *pdk.PDK, event *kong_plugin_protocol.CmdHandleEvent, result proto.Message) error {
 	found, err := s.instances.find(event.InstanceId)
 	if err != nil {
 		return err
@@ -198,8 +198,15 @@ func (s *Server) handle(c *conn, kong *pdk.PDK, event *kong_plugin_protocol.CmdH
 	if !ok {
 		return fmt.Errorf("undefined method %s", event.EventName)
 	}
+	answer, err := proto.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	c.last, c.ending = false, appendFrame(appendFrame(nil, nil), answer)
 	s.run(c, kong, phase)
-	return c.writeFrame(nil)
+	c.last = false
+	_, err = c.Write(c.ending) // nothing, where it left with the last call
+	return err
 }
 
 // run keeps a panic to its request. Nothing is let through then: Kong answers 500. A closed connection would not do, for
@@ -209,6 +216,9 @@ func (s *Server) run(c *conn, kong *pdk.PDK, phase func(*pdk.PDK)) {
 		if cause := recover(); cause != nil {
 			s.log.Error("panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			c.forget()
+			if c.ending == nil {
+				return // Kong has gone on
+			}
 			kong.Response.Exit(http.StatusInternalServerError, []byte(`{"message":"Something went wrong on the server."}`),
 				map[string][]string{"Content-Type": {"application/json"}})
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -227,6 +228,22 @@ func TestAPanicIsAnAnswerAndNoMore(t *testing.T) {
 	k.startInstance(2, "")
 	k.handle(2)
 	k.finish()
+}
+
+func TestAfterTheLastCallKongNeedNotWait(t *testing.T) {
+	b := setup(t)
+	k := dial(t, b.socket)
+	k.startInstance(1, "ask last")
+	for range 2 {
+		k.handle(1)
+		require.Equal(t, "kong.ctx.shared.set", string(k.receive()))
+		k.receive()
+		k.finish() // before the plugin was answered
+		k.send(nil)
+	}
+	b.stop()
+	b.ended <- <-b.ended
+	require.Equal(t, 2, strings.Count(b.log.String(), "cause=\"on purpose\""), b.log.String())
 }
 
 func TestItEndsAfterTheRequestsThatAreUnderWay(t *testing.T) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package kong_test
+
+func init() { asTests = []string{"-race"} }
