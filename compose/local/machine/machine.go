@@ -38,7 +38,7 @@ type Options struct {
 type Machine struct {
 	// Binaries holds the plugins and the provisioner.
 	Binaries string
-	// Modules is npm's folder: postgres-meta and the supabase CLI.
+	// Modules is npm's folder: postgres-meta, the supabase CLI and supabase-js.
 	Modules string
 	// PostgresImage is the image of the projects' databases, which the engine has.
 	PostgresImage string
@@ -65,7 +65,7 @@ func Prepare(ctx context.Context, options Options) (*Machine, error) {
 		})
 	})
 	group.Go(func() error {
-		return options.Progress.Run(groupContext, "postgres-meta and the supabase CLI, from npm", func(ctx context.Context) error {
+		return options.Progress.Run(groupContext, "postgres-meta, the supabase CLI and supabase-js, from npm", func(ctx context.Context) error {
 			return installModules(ctx, filepath.Dir(m.Modules))
 		})
 	})
