@@ -46,6 +46,8 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 	flags.Usage = func() { _, _ = fmt.Fprint(stdout, usage) }
 	printVersion := flags.Bool("version", false, "print the version")
 	askReady := flags.Bool("ready", false, "ask the provisioner that runs whether it can work")
+	keepHouse := flags.Bool("housekeeping", false, "list what should not be there any more")
+	apply := flags.Bool("apply", false, "with -housekeeping: remove it")
 	if err := flags.Parse(arguments); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -63,6 +65,9 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 	settings, err := readSettings(environment)
 	if err != nil {
 		return err
+	}
+	if *keepHouse {
+		return housekeeping(ctx, settings, *apply, stdout, newLogger(settings, stderr))
 	}
 	return provision(ctx, settings, newLogger(settings, stderr))
 }
@@ -94,13 +99,9 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 	if !migrate(ctx, settings.DatabaseURL, log) {
 		return nil
 	}
-	keeper := settings.keeper(state, engine, log)
-	if err := serveBackups(ctx, settings.Backups.Listen, keeper); err != nil {
+	reconciler := settings.worker(state, engine, log)
+	if err := serveBackups(ctx, settings.Backups.Listen, reconciler.Backups); err != nil {
 		return err
-	}
-	reconciler := reconcile.Reconciler{
-		Store: state, Log: log, Settings: settings.reconciler(), Crash: settings.Crash, Backups: keeper,
-		Executor: execute.Executor{Engine: engine, Failures: &settings.Fail, Poll: pollInterval},
 	}
 	log.Info("working", "target", settings.Target, "version", version())
 	looking := adopted.Watcher{State: state, Owner: owner(), Version: version(), Interval: adoptedInterval, Log: log}
@@ -149,11 +150,19 @@ func migrate(ctx context.Context, databaseURL string, log *slog.Logger) bool {
 	}
 }
 
+// worker is the reconciler that the settings describe.
+func (s *settings) worker(state *store.Store, engine *docker.Engine, log *slog.Logger) *reconcile.Reconciler {
+	return &reconcile.Reconciler{
+		Store: state, Log: log, Settings: s.reconciler(), Crash: s.Crash, Backups: s.keeper(state, engine, log),
+		Executor: execute.Executor{Engine: engine, Failures: &s.Fail, Poll: pollInterval},
+	}
+}
+
 func (s *settings) reconciler() reconcile.Settings {
 	return reconcile.Settings{
 		Target: s.Target, Owner: owner(), Version: version(),
 		Lease: s.Lease, Heartbeat: s.Lease * 3 / 10, Resync: s.Resync, Deadline: s.Deadline, Workers: s.Workers,
-		RetryMin: retryMin, RetryMax: retryMax,
+		RetryMin: retryMin, RetryMax: retryMax, RemoveOrphans: s.RemoveOrphans,
 		Stack: stack.Settings{
 			Images: s.Images, Address: s.DBAddress, Bind: s.PortBind, Shared: s.SharedContainers,
 			PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, GatewayURL: s.GatewayURL, Mail: stack.Mail(s.Mail),

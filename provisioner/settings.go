@@ -39,6 +39,7 @@ type settings struct {
 	Lease            time.Duration     `env:"PLURABASE_LEASE" envDefault:"10s"`
 	Resync           time.Duration     `env:"PLURABASE_RESYNC" envDefault:"5s"`
 	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
+	RemoveOrphans    time.Duration     `env:"PLURABASE_REMOVE_ORPHANS" envDefault:"0s"`
 	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
 	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
 	Watched          telemetry.Settings
@@ -100,6 +101,8 @@ the environment:
   PLURABASE_LEASE               how long a project is held when the provisioner dies (10s)
   PLURABASE_RESYNC              how often it looks by itself whether there is something to do (5s)
   PLURABASE_OPERATION_DEADLINE  after which an operation fails (10m)
+  PLURABASE_REMOVE_ORPHANS      after which time the containers and networks of projects that Postgres does not know
+                                are removed, as 24h; their volumes never are. 0s: nothing of them is (0s)
 ` + backupUsage + `  PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
   PLURABASE_LOG_FORMAT          json or text (json)
   PLURABASE_METRICS_LISTEN      where /metrics, /health and /ready are answered: host:port, or a folder for the socket
@@ -112,9 +115,13 @@ the environment:
   DOCKER_HOST                   and its companions: where Docker is
 
 Flags:
-  -h        print this
-  -ready    ask the provisioner that runs whether it can work, and fail where it cannot
-  -version  print the version
+  -h             print this
+  -housekeeping  list what should not be there any more, and change nothing: containers, networks and volumes of projects
+                 that Postgres does not know, scratch databases and folders of backups that nobody makes, backups that
+                 are no longer kept, leases of provisioners that are gone
+  -apply         with -housekeeping: remove it, but for volumes
+  -ready         ask the provisioner that runs whether it can work, and fail where it cannot
+  -version       print the version
 `
 
 // readSettings returns every missing and every wrong setting in one error.

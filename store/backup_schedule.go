@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // What follows is a target's work on its backups, which concerns no single project's lease.
@@ -75,7 +76,11 @@ type Retention struct {
 // ExpireBackups marks what the retention no longer keeps, and all but the final backup of projects that are deleted. The last
 // verified backup of a project is always kept, and so is one that is being restored.
 func (s *Store) ExpireBackups(ctx context.Context, target string, keep Retention) error {
-	_, err := s.pool.Exec(ctx, `
+	return wrap("expire backups", s.expireBackups(ctx, s.pool, target, keep))
+}
+
+func (s *Store) expireBackups(ctx context.Context, on executor, target string, keep Retention) error {
+	_, err := on.Exec(ctx, `
 		with candidates as (
 			select b.id, b.kind, b.created_at,
 				row_number() over (partition by b.project_id, b.kind order by b.id desc) as place,
@@ -93,7 +98,13 @@ func (s *Store) ExpireBackups(ctx context.Context, target string, keep Retention
 				else not coalesce(c.last_verified, false)
 					and ($2::int > 0 and c.place > $2 or $3::int > 0 and c.created_at < $5::timestamptz - make_interval(days => $3::int))
 			end`, target, keep.Count, keep.Days, keep.FinalDays, s.now())
-	return wrap("expire backups", err)
+	return err
+}
+
+// executor is a pool or a transaction.
+type executor interface {
+	querier
+	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
 }
 
 // failedFor is how long a failed backup is listed.
@@ -101,12 +112,29 @@ const failedFor = 7 * 24 * time.Hour
 
 // BackupsToRemove lists the target's backups whose files have to go: those that have expired, and those that failed.
 func (s *Store) BackupsToRemove(ctx context.Context, target string) ([]Backup, error) {
-	rows, _ := s.pool.Query(ctx, `
+	backups, err := s.backupsToRemove(ctx, s.pool, target)
+	return backups, wrap("list the backups to remove", err)
+}
+
+// BackupsThatWouldGo lists what BackupsToRemove would after ExpireBackups, and changes nothing.
+func (s *Store) BackupsThatWouldGo(ctx context.Context, target string, keep Retention) (backups []Backup, err error) {
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return nil, wrap("list the backups that would go", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err = s.expireBackups(ctx, tx, target, keep); err == nil {
+		backups, err = s.backupsToRemove(ctx, tx, target)
+	}
+	return backups, wrap("list the backups that would go", err)
+}
+
+func (s *Store) backupsToRemove(ctx context.Context, on executor, target string) ([]Backup, error) {
+	rows, _ := on.Query(ctx, `
 		select `+backupColumns+` from platform.backups b
 		where b.target = $1 and (b.status = 'expired' or b.status = 'failed' and b.created_at < $2)
 		order by b.id limit 1000`, target, s.now().Add(-failedFor))
-	backups, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Backup])
-	return backups, wrap("list the backups to remove", err)
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Backup])
 }
 
 // ForgetBackup drops a backup whose files are gone.

@@ -17,6 +17,7 @@ type Target struct {
 	MemoryBytes   int64
 	Images        map[string]string // by service: what new projects get, and upgrades lead to
 	Services      []string          // what new projects have where nobody decides; empty: DefaultServices
+	Orphans       []Orphan          // by the provisioner's last look: NoteOrphans
 	HeartbeatAt   time.Time         // set by Postgres
 	Alive         bool              // by Postgres' clock: its provisioner was heard of within heartbeatPatience
 }
@@ -47,7 +48,7 @@ func (t Target) images() map[string]string {
 
 const targetColumns = `
 	name, owner, version, coalesce(engine_version, ''), coalesce(cpus, 0), coalesce(memory_bytes, 0), images,
-	coalesce(services, '{}'), heartbeat_at, heartbeat_at > clock_timestamp() - $1::interval
+	coalesce(services, '{}'), orphans, heartbeat_at, heartbeat_at > clock_timestamp() - $1::interval
 	from platform.targets`
 
 // Targets lists the deployment targets that have ever had a provisioner, by name.

@@ -181,6 +181,14 @@ func (t *tool) checkTargets(ctx context.Context) finding {
 	if len(silent) > 0 {
 		return finding{Verdict: broken, Found: "silent: " + strings.Join(silent, ", "), Do: "Look at that provisioner's log, and start it again."}
 	}
+	for _, one := range targets {
+		if len(one.Orphans) > 0 {
+			return finding{
+				Verdict: warning, Found: fmt.Sprintf("%s has %d things of projects that are not known", one.Name, len(one.Orphans)),
+				Do: "List them with `provisioner -housekeeping`; they are never removed by themselves.",
+			}
+		}
+	}
 	return finding{Verdict: well, Found: strings.Join(names, ", ")}
 }
 

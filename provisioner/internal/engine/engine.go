@@ -20,6 +20,8 @@ type Engine interface {
 	Observe(ctx context.Context, question Question) (Observed, error)
 	// Survey returns every container of the target, and the named others that exist, in one look.
 	Survey(ctx context.Context, target string, others []string) (Survey, error)
+	// Belongings returns whatever carries the labels of a project of the target.
+	Belongings(ctx context.Context, target string) ([]Object, error)
 	// Container looks at one container. ErrNotFound: there is none of that name.
 	Container(ctx context.Context, name string) (Container, error)
 	// Subnets returns the subnets of all the engine's networks.
@@ -139,3 +141,13 @@ type Survey struct {
 	Containers []Container
 	Others     []Container
 }
+
+// Object is a container, a network or a volume.
+type Object struct{ Kind, Name, Ref string }
+
+// The kinds of objects.
+const (
+	KindContainer = "container"
+	KindNetwork   = "network"
+	KindVolume    = "volume"
+)

@@ -27,6 +27,7 @@ import (
 
 // running is one reconciler, with a connection to Postgres that can break.
 type running struct {
+	reconciler *reconcile.Reconciler
 	connection *severable
 	end        context.CancelFunc
 	ended      chan struct{}
@@ -52,7 +53,7 @@ func (b *bundle) launch(fail string, change ...func(*reconcile.Settings)) *runni
 	r := &running{connection: sever(b.T, b.url), ended: make(chan struct{})}
 	opened, err := store.Open(b.Context(), store.Settings{DatabaseURL: r.connection.url, MasterKey: storetest.MasterKey(b)})
 	require.NoError(b, err)
-	reconciler := reconcile.Reconciler{
+	reconciler := &reconcile.Reconciler{
 		Store: opened, Settings: settings, Log: slog.New(slog.NewTextHandler(b.Output(), nil)),
 		Executor: execute.Executor{Engine: b.engine, Failures: failures, Poll: 5 * time.Millisecond},
 	}
@@ -60,7 +61,7 @@ func (b *bundle) launch(fail string, change ...func(*reconcile.Settings)) *runni
 		reconciler.Backups = &backup.Keeper{Store: opened, Engine: b.engine, Settings: *b.backups, Log: reconciler.Log}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r.end = cancel
+	r.reconciler, r.end = reconciler, cancel
 	go func() {
 		defer close(r.ended)
 		defer opened.Close()

@@ -23,6 +23,9 @@ var (
 	leasesHeld = promauto.NewGauge(prometheus.GaugeOpts{
 		Name: "plurabase_leases_held", Help: "Projects that are being worked on.",
 	})
+	orphansFound = promauto.NewGauge(prometheus.GaugeOpts{
+		Name: "plurabase_orphans", Help: "Containers, networks and volumes of projects that are not known: see `provisioner -housekeeping`.",
+	})
 	leasesLost = promauto.NewCounter(prometheus.CounterOpts{
 		Name: "plurabase_leases_lost_total", Help: "Leases that ran out or were taken while their project was worked on.",
 	})

@@ -33,8 +33,10 @@ type Settings struct {
 
 	Stack    stack.Settings
 	Services []string // what new projects have where nobody decides
-	Subnets  store.SubnetPool
-	Ports    store.PortRange
+	// RemoveOrphans is after which time the containers and networks of projects that are not known are removed; 0: never.
+	RemoveOrphans time.Duration
+	Subnets       store.SubnetPool
+	Ports         store.PortRange
 }
 
 // Reconciler works for one target. Any number of them may work for the same one.
@@ -60,6 +62,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	background.Go(func() { r.repeat(ctx, "note the target's heartbeat", r.Settings.beat(), nil, r.beat) })
 	background.Go(func() { r.repeat(ctx, "compare the projects with the engine", r.Settings.Resync, &r.look, r.compare) })
 	background.Go(func() { r.repeat(ctx, "forget old requests", forgetEvery, nil, r.forget) })
+	background.Go(func() { r.repeat(ctx, "keep house", houseEvery, nil, r.keepHouse) })
 	background.Go(func() { r.repeat(ctx, "listen for work", r.Settings.RetryMin, nil, r.listen) })
 	background.Go(func() { r.repeat(ctx, "watch the engine", r.Settings.RetryMin, nil, r.watch) })
 	if r.Backups != nil {

@@ -206,6 +206,34 @@ func (e *Engine) Survey(ctx context.Context, target string, others []string) (en
 	return engine.Survey{Containers: fromSummaries(list), Others: named}, nil
 }
 
+// Belongings implements engine.Engine.
+func (e *Engine) Belongings(ctx context.Context, target string) ([]engine.Object, error) {
+	by := filters.NewArgs(filters.Arg("label", stack.LabelTarget+"="+target), filters.Arg("label", stack.LabelProject))
+	var objects []engine.Object
+	containers, err := e.client.ContainerList(ctx, container.ListOptions{All: true, Filters: by})
+	if err != nil {
+		return nil, fmt.Errorf("list the target's containers: %w", translate(err))
+	}
+	for _, one := range fromSummaries(containers) {
+		objects = append(objects, engine.Object{Kind: engine.KindContainer, Name: one.Name, Ref: one.Labels[stack.LabelProject]})
+	}
+	networks, err := e.client.NetworkList(ctx, network.ListOptions{Filters: by})
+	if err != nil {
+		return nil, fmt.Errorf("list the target's networks: %w", translate(err))
+	}
+	for _, one := range networks {
+		objects = append(objects, engine.Object{Kind: engine.KindNetwork, Name: one.Name, Ref: one.Labels[stack.LabelProject]})
+	}
+	volumes, err := e.client.VolumeList(ctx, volume.ListOptions{Filters: by})
+	if err != nil {
+		return nil, fmt.Errorf("list the target's volumes: %w", translate(err))
+	}
+	for _, one := range volumes.Volumes {
+		objects = append(objects, engine.Object{Kind: engine.KindVolume, Name: one.Name, Ref: one.Labels[stack.LabelProject]})
+	}
+	return objects, nil
+}
+
 func fromSummaries(list []container.Summary) []engine.Container {
 	containers := make([]engine.Container, len(list))
 	for i, summary := range list {

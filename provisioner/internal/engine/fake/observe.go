@@ -89,6 +89,28 @@ func (e *Engine) Survey(_ context.Context, target string, others []string) (engi
 	return survey, nil
 }
 
+// Belongings implements engine.Engine.
+func (e *Engine) Belongings(_ context.Context, target string) ([]engine.Object, error) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	var objects []engine.Object
+	add := func(kind, name string, labels map[string]string) {
+		if ref, has := labels[stack.LabelProject]; has && labels[stack.LabelTarget] == target {
+			objects = append(objects, engine.Object{Kind: kind, Name: name, Ref: ref})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.containers)) {
+		add(engine.KindContainer, name, e.containers[name].Labels)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.networks)) {
+		add(engine.KindNetwork, name, e.networks[name].Labels)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.volumes)) {
+		add(engine.KindVolume, name, e.volumes[name].Labels)
+	}
+	return objects, nil
+}
+
 // Container implements engine.Engine.
 func (e *Engine) Container(_ context.Context, name string) (engine.Container, error) {
 	e.mutex.Lock()
