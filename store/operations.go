@@ -37,16 +37,16 @@ type Operation struct {
 // Open tells that the operation is not over yet.
 func (o Operation) Open() bool { return o.State == OperationPending || o.State == OperationRunning }
 
-// OperationStep is one try of one step of an operation.
+// OperationStep is one try of one step of an operation, as the API and the operator's command print it.
 type OperationStep struct {
-	Step       string // `create-container:db`
-	Cause      string // why it is taken
-	Attempt    int
-	StartedAt  time.Time
-	FinishedAt *time.Time
-	Error      *string
-	Percent    *int    // how far it has come, where it says so
-	Detail     *string // `12.5 of 80.0 MB`
+	Step       string     `json:"step"`  // `create-container:db`
+	Cause      string     `json:"cause"` // why it is taken
+	Attempt    int        `json:"attempt"`
+	StartedAt  time.Time  `json:"started_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	Error      *string    `json:"error"`
+	Percent    *int       `json:"percent"` // how far it has come, where it says so
+	Detail     *string    `json:"detail"`  // `12.5 of 80.0 MB`
 }
 
 // operationColumns are an operation's, with how many of its steps are done.

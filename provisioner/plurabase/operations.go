@@ -15,29 +15,17 @@ import (
 
 // operation is an operation as it is printed.
 type operation struct {
-	ID         int64      `json:"id"`
-	Project    store.Ref  `json:"project"`
-	Kind       string     `json:"kind"`
-	State      string     `json:"state"`
-	Percent    int        `json:"percent"`
-	Step       *string    `json:"step"`
-	Error      *string    `json:"error"`
-	CreatedAt  time.Time  `json:"created_at"`
-	StartedAt  *time.Time `json:"started_at"`
-	FinishedAt *time.Time `json:"finished_at"`
-	Steps      []step     `json:"steps,omitempty"`
-}
-
-// step is one try of a step.
-type step struct {
-	Step       string     `json:"step"`
-	Cause      string     `json:"cause"`
-	Attempt    int        `json:"attempt"`
-	StartedAt  time.Time  `json:"started_at"`
-	FinishedAt *time.Time `json:"finished_at"`
-	Error      *string    `json:"error"`
-	Percent    *int       `json:"percent"`
-	Detail     *string    `json:"detail"`
+	ID         int64                 `json:"id"`
+	Project    store.Ref             `json:"project"`
+	Kind       string                `json:"kind"`
+	State      string                `json:"state"`
+	Percent    int                   `json:"percent"`
+	Step       *string               `json:"step"`
+	Error      *string               `json:"error"`
+	CreatedAt  time.Time             `json:"created_at"`
+	StartedAt  *time.Time            `json:"started_at"`
+	FinishedAt *time.Time            `json:"finished_at"`
+	Steps      []store.OperationStep `json:"steps,omitempty"`
 }
 
 func (t *tool) operationsCommand() *cobra.Command {
@@ -99,7 +87,7 @@ func (t *tool) showOperation(ctx context.Context, opened *store.Store, arguments
 			_, _ = fmt.Fprintln(columns, *one.Error)
 		}
 		for _, each := range one.Steps {
-			_, _ = fmt.Fprintln(columns, each.line())
+			_, _ = fmt.Fprintln(columns, line(each))
 		}
 	})
 }
@@ -129,8 +117,8 @@ func (t *tool) followOperation(ctx context.Context, opened *store.Store, argumen
 	}
 }
 
-func (t *tool) follow(one operation, taken step) error {
-	return t.print(taken, func(columns io.Writer) { _, _ = fmt.Fprintf(columns, "%3d%%  %s\n", one.Percent, taken.line()) })
+func (t *tool) follow(one operation, taken store.OperationStep) error {
+	return t.print(taken, func(columns io.Writer) { _, _ = fmt.Fprintf(columns, "%3d%%  %s\n", one.Percent, line(taken)) })
 }
 
 func (t *tool) ended(one operation) error {
@@ -171,10 +159,7 @@ func findOperation(ctx context.Context, opened *store.Store, text string) (opera
 		return operation{}, fmt.Errorf("there is no operation %d", id)
 	}
 	one := operationOf(found[0])
-	steps, err := opened.OperationSteps(ctx, found[0].ProjectID, id)
-	for _, each := range steps {
-		one.Steps = append(one.Steps, step(each))
-	}
+	one.Steps, err = opened.OperationSteps(ctx, found[0].ProjectID, id)
 	return one, err
 }
 
@@ -186,7 +171,7 @@ func operationOf(o store.ProjectOperation) operation {
 }
 
 // line is a step for people.
-func (s step) line() string {
+func line(s store.OperationStep) string {
 	took := "is under way"
 	if s.FinishedAt != nil {
 		took = s.FinishedAt.Sub(s.StartedAt).Round(10 * time.Millisecond).String()
@@ -194,14 +179,14 @@ func (s step) line() string {
 	if s.FinishedAt == nil && s.Percent != nil {
 		took += fmt.Sprintf(", %d%% %s", *s.Percent, text(s.Detail))
 	}
-	line := fmt.Sprintf("%s (%s): %s", s.Step, s.Cause, took)
+	printed := fmt.Sprintf("%s (%s): %s", s.Step, s.Cause, took)
 	if s.Attempt > 1 {
-		line += fmt.Sprintf(", try %d", s.Attempt)
+		printed += fmt.Sprintf(", try %d", s.Attempt)
 	}
 	if s.Error != nil {
-		line += ": " + *s.Error
+		printed += ": " + *s.Error
 	}
-	return line
+	return printed
 }
 
 func text(optional *string) string {

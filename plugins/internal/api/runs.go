@@ -40,28 +40,16 @@ type OperationsResponse struct {
 
 // OperationResponse is something that was asked of a project, and how far it has come.
 type OperationResponse struct {
-	ID          string                  `json:"id"`
-	Kind        string                  `json:"kind"`
-	State       string                  `json:"state" enum:"pending,running,succeeded,failed,superseded"`
-	Percent     int                     `json:"percent"`
-	CurrentStep *string                 `json:"current_step"`
-	Error       *string                 `json:"error"`
-	CreatedAt   time.Time               `json:"created_at"`
-	StartedAt   *time.Time              `json:"started_at"`
-	FinishedAt  *time.Time              `json:"finished_at"`
-	Steps       []OperationStepResponse `json:"steps,omitempty"`
-}
-
-// OperationStepResponse is one try of one step.
-type OperationStepResponse struct {
-	Step       string     `json:"step"`
-	Cause      string     `json:"cause"`
-	Attempt    int        `json:"attempt"`
-	StartedAt  time.Time  `json:"started_at"`
-	FinishedAt *time.Time `json:"finished_at"`
-	Error      *string    `json:"error"`
-	Percent    *int       `json:"percent"`
-	Detail     *string    `json:"detail"`
+	ID          string                `json:"id"`
+	Kind        string                `json:"kind"`
+	State       string                `json:"state" enum:"pending,running,succeeded,failed,superseded"`
+	Percent     int                   `json:"percent"`
+	CurrentStep *string               `json:"current_step"`
+	Error       *string               `json:"error"`
+	CreatedAt   time.Time             `json:"created_at"`
+	StartedAt   *time.Time            `json:"started_at"`
+	FinishedAt  *time.Time            `json:"finished_at"`
+	Steps       []store.OperationStep `json:"steps,omitempty"`
 }
 
 // RunPage asks for one page of runs.
@@ -284,12 +272,8 @@ func (a *API) getOperation(ctx context.Context, c *call, in *operationInput) (Op
 }
 
 func operationOf(o store.Operation, steps []store.OperationStep) OperationResponse {
-	answer := OperationResponse{
+	return OperationResponse{
 		ID: strconv.FormatInt(o.ID, 10), Kind: string(o.Kind), State: string(o.State), Percent: o.Percent, CurrentStep: o.CurrentStep,
-		Error: o.Error, CreatedAt: o.CreatedAt, StartedAt: o.StartedAt, FinishedAt: o.FinishedAt,
+		Error: o.Error, CreatedAt: o.CreatedAt, StartedAt: o.StartedAt, FinishedAt: o.FinishedAt, Steps: steps,
 	}
-	for _, step := range steps {
-		answer.Steps = append(answer.Steps, OperationStepResponse(step))
-	}
-	return answer
 }
