@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -123,5 +124,56 @@ func TestAFunctionsFilesStayInItsFolder(t *testing.T) {
 		cleaned, ok := store.CleanFunctionPath(given)
 		require.Equal(t, want, cleaned, given)
 		require.Equal(t, want != "", ok, given)
+	}
+}
+
+func TestAProjectIsClaimedForItsFunctions(t *testing.T) {
+	t.Parallel()
+	s, url := storetest.NewWithURL(t)
+	profile, organization := member(t, s, ada, "ada@example.com")
+	made := newProject(organization)
+	made.Services = []string{"db", "functions"}
+	project, err := s.CreateProject(t.Context(), actor(profile, "1"), made)
+	require.NoError(t, err)
+	claim := func() *store.Claim {
+		claimed, err := s.ClaimProject(t.Context(), project.Target, "a", time.Minute, nil)
+		require.NoError(t, err)
+		return claimed
+	}
+	created := claim()
+	_, err = s.DeployFunction(t.Context(), actor(profile, "2"), project.Ref, newFunction(t, "hello", "one"))
+	require.NoError(t, err)
+	require.NoError(t, created.Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
+
+	claimed := claim()
+	require.NotNil(t, claimed, "what was deployed meanwhile is still to be brought to its service")
+	require.Zero(t, claimed.OperationID)
+	deployed, err := claimed.Functions(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(1), deployed.Generation)
+	require.Len(t, deployed.Functions, 1)
+	files, err := claimed.FunctionFiles(t.Context(), deployed.Functions[0])
+	require.NoError(t, err)
+	require.Equal(t, []store.FunctionFile{{Path: "index.ts", Content: []byte("one")}}, files)
+	_, err = s.DeployFunction(t.Context(), actor(profile, "3"), project.Ref, newFunction(t, "hello", "two"))
+	require.NoError(t, err)
+	require.NoError(t, claimed.FunctionsSynced(t.Context(), deployed.Generation))
+	require.NoError(t, claimed.Release(t.Context()))
+
+	claimed = claim()
+	require.NotNil(t, claimed, "it was deployed again while the first was brought there")
+	require.NoError(t, claimed.FunctionsSynced(t.Context(), 2))
+	require.NoError(t, claimed.FunctionsSynced(t.Context(), 1))
+	require.NoError(t, claimed.Release(t.Context()))
+	require.Nil(t, claim())
+	require.Equal(t, "2", run(t, url, `select functions_synced::text from platform.projects`), "it never goes back")
+
+	for _, change := range []string{
+		`update platform.projects set functions_synced = 0, status = 'INIT_FAILED'`,
+		`update platform.projects set status = 'INACTIVE', desired = 'inactive'`,
+		`update platform.projects set status = 'ACTIVE_HEALTHY', desired = 'active', services = array['db']`,
+	} {
+		execute(t, url, change)
+		require.Nil(t, claim(), change)
 	}
 }

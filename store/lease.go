@@ -34,8 +34,8 @@ var (
 	ErrSuperseded = errors.New("something newer is wanted of the project")
 )
 
-// ClaimProject takes a project of the target whose wanted and seen states differ, or one of drifted, and returns nil
-// when there is none. Deletes come first. The lease lasts for lease, by Postgres' clock, unless Heartbeat renews it.
+// ClaimProject takes a project of the target whose wanted and seen states differ, or whose functions are not deployed, or one of
+// drifted, and returns nil when there is none. Deletes come first. The lease lasts for lease, by Postgres' clock, unless Heartbeat renews it.
 func (s *Store) ClaimProject(ctx context.Context, target, owner string, lease time.Duration, drifted []Ref) (*Claim, error) {
 	claim := &Claim{store: s, lease: lease}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -56,8 +56,8 @@ func (s *Store) ClaimProject(ctx context.Context, target, owner string, lease ti
 func (c *Claim) take(ctx context.Context, tx pgx.Tx, target, owner string, drifted []Ref) error {
 	rows, _ := tx.Query(ctx, `
 		with due as (
-			select id from platform.projects
-			where target = $1 and (observed_generation < generation or ref = any ($2))
+			select id from platform.projects p
+			where target = $1 and (observed_generation < generation or ref = any ($2) or `+functionsDue+`)
 				and (lease_expires_at is null or lease_expires_at <= clock_timestamp())
 				and (retry_at is null or retry_at <= clock_timestamp())
 			order by desired = 'removed' desc, retry_at nulls first, updated_at, id

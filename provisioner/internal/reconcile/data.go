@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/plurabase/plurabase/provisioner/internal/backup"
@@ -24,13 +25,28 @@ func (p *pass) work(held context.Context) (store.Outcome, error) {
 		if err != nil {
 			return store.Outcome{}, err
 		}
-		if !again {
-			if outcome.Failure == nil {
-				outcome.Failure = p.data.Failure()
-			}
-			return outcome, nil
+		if again {
+			continue
 		}
+		if outcome.Failure == nil {
+			outcome.Failure = p.data.Failure()
+		}
+		return outcome, p.takeFunctions(held)
 	}
+}
+
+// takeFunctions deploys the functions. An operation does not fail by them: what is not deployed is claimed again by itself.
+func (p *pass) takeFunctions(held context.Context) error {
+	err := p.deployFunctions(held)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("deploy the functions: %w", err)
+	if p.isRepair() {
+		return err
+	}
+	p.log.Warn("failed, and is tried again", "error", err)
+	return nil
 }
 
 func (p *pass) advance(held context.Context) (again bool, err error) {

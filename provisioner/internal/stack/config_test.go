@@ -134,7 +134,7 @@ func TestTheOtherSettingsBecomeTheirServicesEnvironment(t *testing.T) {
 	require.Equal(t, "session", configured(t, "pooler", store.ConfigPooler, store.SectionConfig{"pool_mode": "session"})["POOLER_POOL_MODE"])
 
 	functions := configured(t, "functions", store.ConfigFunctionSecrets, store.SectionConfig{"STRIPE_KEY": "sk", "SUPABASE_URL": "https://evil.example"})
-	require.Equal(t, "sk", functions["STRIPE_KEY"])
+	require.Equal(t, "sk", functions["PLURABASE_SECRET_STRIPE_KEY"])
 	require.Equal(t, "https://abcdefghijklmnopqrst.example.com", functions["SUPABASE_URL"], "the platform's own names win")
 }
 

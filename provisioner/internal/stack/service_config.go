@@ -69,12 +69,3 @@ func (b builder) postgresCommand() []string {
 
 // restartOnChange is no setting of Postgres': the API says by it whether the change may wait for the next restart.
 const restartOnChange = "restart_database"
-
-// functionSecrets adds what the owner gave the functions; the platform's own names win.
-func (b builder) functionSecrets(env Env) {
-	for name, value := range b.section(store.ConfigFunctionSecrets) {
-		if _, taken := env[name]; !taken {
-			env[name] = plain(value)
-		}
-	}
-}

@@ -132,15 +132,19 @@ func (v *volume) ask(words []string, out io.Writer) error {
 	return nil
 }
 
-// ReadFolder implements engine.Data. A folder is one text.
+// ReadFolder implements engine.Data. A folder is one text: what was written into it last.
 func (e *Engine) ReadFolder(_ context.Context, name, path string) (io.ReadCloser, error) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	mounted, err := e.mounted(name, path)
+	mounted, folder, err := e.mounted(name, path)
 	if err != nil {
 		return nil, err
 	}
-	return io.NopCloser(strings.NewReader(mounted.files)), nil
+	content, written := mounted.folders[folder]
+	if !written && folder != "" {
+		return nil, engine.ErrNotFound
+	}
+	return io.NopCloser(strings.NewReader(content)), nil
 }
 
 // WriteFolder implements engine.Data.
@@ -150,25 +154,26 @@ func (e *Engine) WriteFolder(ctx context.Context, name, path string, archive io.
 		return err
 	}
 	return e.change(ctx, "WriteFolder", name, func() error {
-		mounted, err := e.mounted(name, path)
+		mounted, folder, err := e.mounted(name, path)
 		if err == nil {
-			mounted.files = string(content)
+			mounted.folders[folder] = string(content)
 		}
 		return err
 	})
 }
 
-func (e *Engine) mounted(name, path string) (*volume, error) {
+// mounted returns the volume that has a path of a container, and the path within it.
+func (e *Engine) mounted(name, path string) (*volume, string, error) {
 	one := e.containers[name]
 	if one == nil {
-		return nil, engine.ErrNotFound
+		return nil, "", engine.ErrNotFound
 	}
 	for _, mount := range one.service.Mounts {
-		if mount.Path == path {
-			return e.volumes[mount.Volume], nil
+		if folder, within := strings.CutPrefix(path+"/", mount.Path+"/"); within {
+			return e.volumes[mount.Volume], strings.TrimSuffix(folder, "/"), nil
 		}
 	}
-	return nil, engine.ErrNotFound
+	return nil, "", engine.ErrNotFound
 }
 
 // CreateScratch implements engine.Data.

@@ -50,11 +50,11 @@ type volume struct {
 	engine.Volume
 	mark      string            // what the database's setup left
 	databases map[string]string // what is in each, where the volume is a database's
-	files     string            // where it is not
+	folders   map[string]string // where it is not: what was written into each folder, by its path within the volume
 }
 
 func newVolume(name string, labels map[string]string) *volume {
-	return &volume{Volume: engine.Volume{Name: name, Labels: labels}, databases: map[string]string{working: ""}}
+	return &volume{Volume: engine.Volume{Name: name, Labels: labels}, databases: map[string]string{working: ""}, folders: map[string]string{}}
 }
 
 // New returns an engine that can pull the images, and has nothing else.

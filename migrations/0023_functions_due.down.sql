@@ -1,0 +1,1 @@
+drop index platform.projects_functions_due;
