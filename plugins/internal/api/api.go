@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
@@ -86,9 +85,9 @@ type API struct {
 	lookupTXT     func(ctx context.Context, name string) ([]string, error)
 	keySets       *keysets.Client
 
-	mux    *http.ServeMux
-	huma   huma.API
-	routes []route
+	mux          *http.ServeMux
+	routes       []route
+	declarations []func(huma.API)
 }
 
 // New registers every route. It touches neither network nor database, so it also serves to list them.
@@ -118,7 +117,6 @@ func New(dependencies Dependencies) *API {
 	if a.keySets == nil {
 		a.keySets = keysets.New()
 	}
-	a.huma = humago.New(a.mux, humaConfig())
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.NotFound(fmt.Sprintf("There is no endpoint %s %s.", r.Method, r.URL.Path)).Write(w)
 	})
@@ -242,7 +240,11 @@ func tellRoute(w http.ResponseWriter, r *http.Request) {
 
 // OpenAPI returns the document of all routes, OpenAPI 3.1, as indented JSON.
 func (a *API) OpenAPI() ([]byte, error) {
-	document, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+	described := huma.NewAPI(humaConfig(), onPaper{})
+	for _, declare := range a.declarations {
+		declare(described)
+	}
+	document, err := json.MarshalIndent(described.OpenAPI(), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("print the OpenAPI document: %w", err)
 	}

@@ -114,7 +114,13 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 	if r.maxBody == 0 {
 		r.maxBody = defaultMaxBody
 	}
-	a.routes = append(a.routes, r)
+	declaration := func(to huma.API) { declare(a, to, r, handler) }
+	a.routes, a.declarations = append(a.routes, r), append(a.declarations, declaration)
+	a.mux.Handle(r.method+" "+r.path, &onDemand{declare: declaration})
+}
+
+// declare tells huma what the route takes and answers, and what it does.
+func declare[I, O any](a *API, to huma.API, r route, handler func(context.Context, *call, *I) (*O, error)) {
 	operation := huma.Operation{
 		OperationID:   operationID(r),
 		Method:        r.method,
@@ -132,7 +138,7 @@ func register[I, O any](a *API, r route, handler func(context.Context, *call, *I
 		operation.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{}}
 		defer func() { operation.RequestBody.Content[multipartForm] = &huma.MediaType{Schema: r.form} }()
 	}
-	huma.Register(a.huma, operation, func(ctx context.Context, input *I) (*O, error) {
+	huma.Register(to, operation, func(ctx context.Context, input *I) (*O, error) {
 		c := ctx.Value(callKey{}).(*call)
 		if named, ok := any(input).(namesOrganization); ok {
 			if err := a.enterOrganization(ctx, c, r.permission, named.organizationSlug(), false); err != nil {
@@ -183,9 +189,11 @@ func unreadable(input reflect.Type) (string, bool) {
 	return "", false
 }
 
+var operationIDs = strings.NewReplacer("/", "-", "{", "", "}", "", "_", "-")
+
 // operationID makes `get-platform-projects-ref` of GET /platform/projects/{ref}.
 func operationID(r route) string {
-	return strings.ToLower(r.method) + strings.NewReplacer("/", "-", "{", "", "}", "", "_", "-").Replace(r.path)
+	return strings.ToLower(r.method) + operationIDs.Replace(r.path)
 }
 
 // schemaName names a schema by its Go type, without what the output wrapper adds.
