@@ -14,7 +14,7 @@ const accessLog = "project-gateway.traffic"
 
 // ListenForAccessLog takes the socket over from whoever has it: the process before this one, or nobody any more.
 func ListenForAccessLog() (net.PacketConn, error) {
-	path := filepath.Join(flagText("kong-prefix"), accessLog)
+	path := filepath.Join(*kongPrefix, accessLog)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("take the access log's socket over: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	gopdk "github.com/Kong/go-pdk/server"
 	"github.com/caarlos0/env/v11"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,7 +27,12 @@ const Version = "0.1.0"
 // post-function (-1000), which is the second guard.
 const Priority = 500
 
-var askReady = flag.Bool("ready", false, "Ask the plugin that runs whether it can work, for a container's health check")
+// What Kong gives to a plugin's executable (-kong-prefix, -dump), and what a container's health check does.
+var (
+	kongPrefix = flag.String("kong-prefix", "/usr/local/kong", "Kong's folder, in which the plugin's socket is")
+	dump       = flag.Bool("dump", false, "Print the plugin's phases and the schema of its configuration, as Kong asks for them")
+	askReady   = flag.Bool("ready", false, "Ask the plugin that runs whether it can work, for a container's health check")
+)
 
 // NewLog returns the log of a plugin: lines on standard error, which Kong takes into its own log.
 func NewLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
@@ -53,16 +57,17 @@ func Main(newConfig func() any, prepare func(context.Context) error) {
 }
 
 func run(newConfig func() any, prepare func(context.Context) error) error {
-	if flagText("dump") == "true" || flagText("help") == "true" {
-		return gopdk.StartServer(newConfig, Version, Priority) // prints, and does no more
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the plugin's own name: %w", err)
 	}
 	name := filepath.Base(executable)
+	socket := filepath.Join(*kongPrefix, name+".socket")
+	if *dump {
+		return printDump(newConfig, name, socket)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
 	watched, err := env.ParseAs[telemetry.Settings]()
 	if err != nil {
 		return err
@@ -85,7 +90,7 @@ func run(newConfig func() any, prepare func(context.Context) error) error {
 	if err := serveProfiles(ctx, name); err != nil {
 		return err
 	}
-	listener, err := server.Listen(filepath.Join(flagText("kong-prefix"), name+".socket"))
+	listener, err := server.Listen(socket)
 	if err != nil {
 		return err
 	}
@@ -111,5 +116,11 @@ func OpenStore(ctx context.Context, settings store.Settings, options ...store.Op
 	return opened, nil
 }
 
-// flagText is the value of a flag that go-pdk defines. Kong knows them.
-func flagText(name string) string { return flag.Lookup(name).Value.String() }
+func printDump(newConfig func() any, name, socket string) error {
+	printed, err := server.Dump(newConfig, name, socket, Version, Priority)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(string(printed))
+	return err
+}

@@ -164,6 +164,26 @@ func TestTheBytesAreGoPDKs(t *testing.T) {
 	require.Equal(t, talk(t, theirs), talk(t, b.socket))
 }
 
+func TestKongIsToldWhatGoPDKTells(t *testing.T) {
+	t.Parallel()
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), executable, "-dump", "-kong-prefix", "/kong")
+	command.Env = append(os.Environ(), asGoPDK+"=1")
+	theirs, err := command.Output()
+	require.NoError(t, err)
+	name := filepath.Base(executable)
+	ours, err := server.Dump(newConfig, name, "/kong/"+name+".socket", "1", 1)
+	require.NoError(t, err)
+	require.JSONEq(t, string(theirs), string(ours))
+}
+
+func TestASettingThatKongHasNoWordForIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := server.Dump(func() any { return &struct{ Since time.Time }{} }, "plugin", "/kong/plugin.socket", "1", 1)
+	require.ErrorContains(t, err, "Since")
+}
+
 // startGoPDK runs the same plugin behind go-pdk's own server, and returns its socket.
 func startGoPDK(t *testing.T) string {
 	t.Helper()
