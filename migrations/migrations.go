@@ -1,87 +1,21 @@
-// Package migrations holds the platform's schema as numbered SQL files, and applies them with golang-migrate.
+// Package migrations holds the platform's schema as numbered SQL files. Package apply applies them.
 package migrations
 
 import (
-	"context"
-	"database/sql"
 	"embed"
-	"errors"
-	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/golang-migrate/migrate/v4"
-	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
-	"github.com/golang-migrate/migrate/v4/source/iofs"
-	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver `pgx`
 )
 
+// Files are the migrations, as golang-migrate names them.
+//
 //go:embed *.sql
-var files embed.FS
-
-// schemaLock is the advisory lock under which the schema itself is created: `create schema if not exists` is not safe
-// against itself. The number only has to differ from golang-migrate's own, which is a CRC of the database's name.
-const schemaLock = 7_526_872_411
-
-// Up brings the database at databaseURL to the newest schema. Any number of processes may call it at once: one
-// works, the others wait and find it done.
-func Up(ctx context.Context, databaseURL string) error {
-	return run(ctx, databaseURL, (*migrate.Migrate).Up)
-}
-
-// Down takes every migration back, newest first, and leaves an empty schema `platform`.
-func Down(ctx context.Context, databaseURL string) error {
-	return run(ctx, databaseURL, (*migrate.Migrate).Down)
-}
-
-func run(ctx context.Context, databaseURL string, direction func(*migrate.Migrate) error) error {
-	db, err := sql.Open("pgx", databaseURL)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
-	}
-	defer func() { _ = db.Close() }()
-	if err := createSchema(ctx, db); err != nil {
-		return fmt.Errorf("create schema platform: %w", err)
-	}
-	source, err := iofs.New(files, ".")
-	if err != nil {
-		return fmt.Errorf("read the embedded migrations: %w", err)
-	}
-	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{SchemaName: "platform", MigrationsTable: "schema_migrations"})
-	if err != nil {
-		return fmt.Errorf("prepare the migrations table: %w", err)
-	}
-	m, err := migrate.NewWithInstance("iofs", source, "pgx5", driver)
-	if err != nil {
-		return fmt.Errorf("load the migrations: %w", err)
-	}
-	// The driver holds a connection of its own, which closing db leaves open.
-	defer func() { _, _ = m.Close() }()
-	if err := direction(m); err != nil && !errors.Is(err, migrate.ErrNoChange) {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}
-
-func createSchema(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(ctx, "select pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, "create schema if not exists platform"); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
+var Files embed.FS
 
 // Newest is the number of the newest migration: the schema that this program works with.
 func Newest() uint {
 	var newest uint
-	entries, _ := files.ReadDir(".") // embedded: it cannot fail
+	entries, _ := Files.ReadDir(".") // embedded: it cannot fail
 	for _, entry := range entries {
 		number, _, _ := strings.Cut(entry.Name(), "_")
 		if version, err := strconv.ParseUint(number, 10, 32); err == nil {

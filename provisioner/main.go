@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/provisioner/internal/adopted"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
@@ -137,7 +138,7 @@ func watch(ctx context.Context, settings *settings, state *store.Store, engine *
 // migrate brings the schema up to date, and waits for Postgres as long as it takes. It returns false when ctx ended.
 func migrate(ctx context.Context, databaseURL string, log *slog.Logger) bool {
 	for delay := retryMin; ; delay = min(2*delay, retryMax) {
-		err := migrations.Up(ctx, databaseURL)
+		err := apply.Up(ctx, databaseURL)
 		if err == nil {
 			return true
 		}

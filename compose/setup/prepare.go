@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -33,5 +33,5 @@ func (s prepareSettings) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return migrations.Up(ctx, s.DatabaseURL)
+	return apply.Up(ctx, s.DatabaseURL)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/plurabase/plurabase/kong/kongtest"
-	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store"
 	"github.com/plurabase/plurabase/store/pgserver"
 )
@@ -90,7 +90,7 @@ func newWorld(ctx context.Context, o options) (w *world, err error) {
 		return w, err
 	}
 	w.closers = append(w.closers, w.database.Stop)
-	if err := migrations.Up(ctx, w.database.URL()); err != nil {
+	if err := apply.Up(ctx, w.database.URL()); err != nil {
 		return w, err
 	}
 	if err := w.seed(ctx); err != nil {

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -19,19 +18,17 @@ import (
 // flushTimeout bounds the sending of the last spans when a process ends.
 const flushTimeout = 3 * time.Second
 
-// tracesWanted are OpenTelemetry's own variables, either of which names where traces go; the exporter reads all of them.
-var tracesWanted = []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
-
 // Trace sends traces in the name of a service where the operator named an endpoint, by OTLP over HTTP. It returns nil where
 // there is none: whoever traces then has nothing to do, not even to ask. stop sends what is left.
 func Trace(ctx context.Context, service, version string) (tracer api.Tracer, stop func(), err error) {
-	if !wanted() {
+	client, err := newOTLP()
+	if err != nil {
+		return nil, nil, err
+	}
+	if client == nil {
 		return nil, func() {}, nil
 	}
-	exporter, err := otlptracehttp.New(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("prepare the traces: %w", err)
-	}
+	exporter := otlptrace.NewUnstarted(client) // there is nothing to start
 	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceNamespace("plurabase"), semconv.ServiceName(service),
 		semconv.ServiceVersion(version)), resource.WithHost(), resource.WithProcessPID(), resource.WithFromEnv(), resource.WithTelemetrySDK())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
@@ -45,13 +42,4 @@ func Trace(ctx context.Context, service, version string) (tracer api.Tracer, sto
 		defer cancel()
 		_ = provider.Shutdown(ctx) // what is left and cannot be sent is lost
 	}, nil
-}
-
-func wanted() bool {
-	for _, name := range tracesWanted {
-		if os.Getenv(name) != "" {
-			return true
-		}
-	}
-	return false
 }

@@ -24,7 +24,7 @@ import (
 
 	"github.com/plurabase/plurabase/compose/local/machine"
 	"github.com/plurabase/plurabase/kong/kongtest"
-	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store"
 	"github.com/plurabase/plurabase/store/pgserver"
 )
@@ -152,7 +152,7 @@ func (p *Platform) startPostgres(ctx context.Context) (err error) {
 		}
 		p.databaseURL = p.postgres.URL()
 	}
-	return migrations.Up(ctx, p.databaseURL)
+	return apply.Up(ctx, p.databaseURL)
 }
 
 // startPostgresMeta gives postgres-meta a default connection that leads nowhere (port 1 is tcpmux, which nobody runs), so

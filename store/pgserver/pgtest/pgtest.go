@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store/pgserver"
 )
 
@@ -111,7 +111,7 @@ func (s *server) migrate() error {
 		defer cancel()
 		var url string
 		if url, s.migrErr = s.postgres.NewDatabase(ctx, migrated); s.migrErr == nil {
-			s.migrErr = migrations.Up(ctx, url)
+			s.migrErr = apply.Up(ctx, url)
 		}
 	})
 	return s.migrErr

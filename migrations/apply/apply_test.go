@@ -1,8 +1,7 @@
-package migrations_test
+package apply_test
 
 import (
-	"os"
-	"path/filepath"
+	"io/fs"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store/pgserver/pgtest"
 )
 
@@ -26,7 +26,7 @@ func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
 	url := pgtest.Empty(t)
 	var group errgroup.Group
 	for range 8 {
-		group.Go(func() error { return migrations.Up(t.Context(), url) })
+		group.Go(func() error { return apply.Up(t.Context(), url) })
 	}
 	require.NoError(t, group.Wait())
 	require.Contains(t, tables(t, url), "projects")
@@ -35,11 +35,11 @@ func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
 func TestDownTakesEverythingBackAndUpBringsItAgain(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)
-	require.NoError(t, migrations.Up(t.Context(), url))
+	require.NoError(t, apply.Up(t.Context(), url))
 	first := tables(t, url)
-	require.NoError(t, migrations.Down(t.Context(), url))
+	require.NoError(t, apply.Down(t.Context(), url))
 	require.Equal(t, []string{"schema_migrations"}, tables(t, url))
-	require.NoError(t, migrations.Up(t.Context(), url))
+	require.NoError(t, apply.Up(t.Context(), url))
 	require.Equal(t, first, tables(t, url))
 }
 
@@ -66,14 +66,14 @@ var newColumn = regexp.MustCompile(`(?is)add\s+column\s+[^,;]+`)
 // version before run on while the schema is brought up to date, and may run for long after it.
 func TestMigrationsLetTheProcessesBeforeThemGoOn(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("*.up.sql")
+	files, err := fs.Glob(migrations.Files, "*.up.sql")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
 		if file < "0014" {
 			continue
 		}
-		content, err := os.ReadFile(file)
+		content, err := migrations.Files.ReadFile(file)
 		require.NoError(t, err)
 		text := regexp.MustCompile(`--[^\n]*`).ReplaceAllString(string(content), "")
 		require.Empty(t, takesAway.FindString(text), file)
