@@ -13,7 +13,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/stretchr/testify/require"
 
-	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store/storetest"
 )
 
@@ -70,7 +70,7 @@ func (b *bundle) housekeeping(arguments ...string) string {
 func TestHousekeepingListsOrphansAndTouchesNothingWithoutOurLabels(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	require.NoError(t, migrations.Up(t.Context(), b.url))
+	require.NoError(t, apply.Up(t.Context(), b.url))
 	require.Equal(t, "Nothing is left over.\n", b.housekeeping())
 	const ref = "abcdefghijklmnopqrst"
 	ours := b.strand("plurabase-"+b.target+"-db", map[string]string{"io.plurabase.target": b.target, "io.plurabase.project": ref})
