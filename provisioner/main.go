@@ -25,6 +25,7 @@ import (
 	"github.com/plurabase/plurabase/provisioner/internal/adopted"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
+	"github.com/plurabase/plurabase/provisioner/internal/measure"
 	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
@@ -108,6 +109,10 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 	looking := adopted.Watcher{State: state, Owner: owner(), Version: version(), Interval: adoptedInterval, Log: log}
 	var background sync.WaitGroup
 	background.Go(func() { looking.Run(ctx) })
+	if settings.MeasureEvery > 0 {
+		measuring := measure.Watcher{State: state, Engine: engine, Target: settings.Target, Every: settings.MeasureEvery, Log: log, Now: time.Now}
+		background.Go(func() { measuring.Run(ctx) })
+	}
 	reconciler.Run(ctx)
 	background.Wait()
 	log.Info("stopped")

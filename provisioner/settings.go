@@ -40,6 +40,7 @@ type settings struct {
 	Resync           time.Duration     `env:"PLURABASE_RESYNC" envDefault:"5s"`
 	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
 	RemoveOrphans    time.Duration     `env:"PLURABASE_REMOVE_ORPHANS" envDefault:"0s"`
+	MeasureEvery     time.Duration     `env:"PLURABASE_MEASURE_EVERY" envDefault:"15m"`
 	LogLevel         slog.Level        `env:"PLURABASE_LOG_LEVEL" envDefault:"info"`
 	LogFormat        string            `env:"PLURABASE_LOG_FORMAT" envDefault:"json"`
 	Watched          telemetry.Settings
@@ -103,6 +104,7 @@ the environment:
   PLURABASE_OPERATION_DEADLINE  after which an operation fails (10m)
   PLURABASE_REMOVE_ORPHANS      after which time the containers and networks of projects that Postgres does not know
                                 are removed, as 24h; their volumes never are. 0s: nothing of them is (0s)
+  PLURABASE_MEASURE_EVERY       how often it is measured what each project uses; 0: never (15m)
 ` + backupUsage + `  PLURABASE_LOG_LEVEL           debug, info, warn or error (info)
   PLURABASE_LOG_FORMAT          json or text (json)
   PLURABASE_METRICS_LISTEN      where /metrics, /health and /ready are answered: host:port, or a folder for the socket
@@ -167,6 +169,7 @@ func (s *settings) check() []string {
 	fail(s.Lease < time.Second, "PLURABASE_LEASE must be at least 1s")
 	fail(s.Resync < 100*time.Millisecond, "PLURABASE_RESYNC must be at least 100ms")
 	fail(s.Deadline < time.Second, "PLURABASE_OPERATION_DEADLINE must be at least 1s")
+	fail(s.MeasureEvery < 0 || s.MeasureEvery > 0 && s.MeasureEvery < time.Second, "PLURABASE_MEASURE_EVERY must be 0, or at least 1s")
 	s.Backups.check(fail)
 	fail(s.LogFormat != "json" && s.LogFormat != "text", "PLURABASE_LOG_FORMAT must be json or text")
 	return problems

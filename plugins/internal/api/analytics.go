@@ -9,8 +9,7 @@ import (
 
 // Why there are no figures, for the operator.
 const (
-	logsMissing    = "Logs are queried where a project has an analytics service. Projects here have none yet; the containers' logs are the operator's."
-	metricsMissing = "How busy a project's containers are is not recorded: ask the operator's own monitoring."
+	logsMissing = "Logs are queried where a project has an analytics service. Projects here have none yet; the containers' logs are the operator's."
 )
 
 // AnalyticsResponse is what a query of logs or figures found.
@@ -18,10 +17,9 @@ type AnalyticsResponse struct {
 	Result []map[string]any `json:"result"`
 }
 
-// SeriesResponse is figures over time. Studio reads a set of them by `series`, and one alone without it.
+// SeriesResponse is a figure over time.
 type SeriesResponse struct {
-	Data   []map[string]any          `json:"data"`
-	Series map[string]map[string]any `json:"series,omitempty"`
+	Data []map[string]any `json:"data"`
 }
 
 // SQL for logs may be sent as a body: it is not looked at.
@@ -33,7 +31,7 @@ type logsInput struct {
 // registerAnalytics registers logs and figures, of which there are none: nothing is invented in their place.
 func (a *API) registerAnalytics() {
 	const platform, v1 = "/platform/projects/{ref}", "/v1/projects/{ref}"
-	logs, read := access.InProject(access.AnalyticsRead, "logflare"), access.InProject(access.Read, "projects")
+	logs := access.InProject(access.AnalyticsRead, "logflare")
 	none := AnalyticsResponse{[]map[string]any{}}
 	for _, path := range []string{
 		platform + "/analytics/endpoints/logs.all", v1 + "/analytics/endpoints/logs.all",
@@ -47,7 +45,4 @@ func (a *API) registerAnalytics() {
 		method: http.MethodPost, path: platform + "/analytics/endpoints/logs.all", permission: logs, status: http.StatusCreated,
 		kind: Empty, because: logsMissing, summary: "Logs: nothing",
 	}, func(context.Context, *call, *logsInput) (AnalyticsResponse, error) { return none, nil })
-	same(a, platform+"/infra-monitoring", read, "Figures over time: none", metricsMissing, SeriesResponse{Data: []map[string]any{}})
-	same(a, "/platform/projects-resource-warnings", access.SignedInTo(access.Read, "projects"),
-		"Projects that run short of something: none is known", metricsMissing, []never{})
 }

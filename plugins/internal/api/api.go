@@ -148,6 +148,7 @@ func New(dependencies Dependencies) *API {
 	a.registerInvitations()
 	a.registerLints()
 	a.registerMarketplace()
+	a.registerMeasures()
 	a.registerMembers()
 	a.registerMFA()
 	a.registerMigrations()

@@ -8,7 +8,7 @@ import (
 
 // Why a project here has none of it, in the words that Studio shows.
 const (
-	diskMissing = "A project's data lies on the operator's own disk: it has no size, speed or growth that could be set or told from here."
+	diskMissing = "A project's data lies on the operator's own disk: it has no size, speed or growth of its own that could be set or told from here."
 	linkMissing = "AWS PrivateLink is Amazon's: this platform does not run there."
 	jitMissing  = "Access to the database for a while is not something that this platform hands out. Make a database role with an expiry, or use the CLI."
 	sodiumKept  = "The root key of pgsodium stays inside the project's database: it is neither shown nor set from here."
@@ -51,13 +51,9 @@ func (a *API) registerProjectMissing() {
 	}{
 		{http.MethodGet, platform + "/disk", read, diskMissing},
 		{http.MethodPost, platform + "/disk", update, diskMissing},
-		{http.MethodGet, platform + "/disk/custom-config", read, diskMissing},
 		{http.MethodPost, platform + "/disk/custom-config", update, diskMissing},
-		{http.MethodGet, platform + "/disk/util", read, diskMissing},
-		{http.MethodGet, v1 + "/config/disk/util", read, diskMissing},
 		{http.MethodGet, v1 + "/config/disk", read, diskMissing},
 		{http.MethodPost, v1 + "/config/disk", update, diskMissing},
-		{http.MethodGet, v1 + "/config/disk/autoscale", read, diskMissing},
 		{http.MethodPost, platform + "/privatelink/associations/aws-account", update, linkMissing},
 		{http.MethodDelete, platform + "/privatelink/associations/aws-account/{aws_account_id}", update, linkMissing},
 		{http.MethodPost, platform + "/analytics/log-drains", drains, drainsNone},

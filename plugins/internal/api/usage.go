@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
@@ -17,9 +18,9 @@ type UsageResponse struct {
 
 // Usage is one measure.
 type Usage struct {
-	Metric             string            `json:"metric" enum:"EGRESS,FUNCTION_INVOCATIONS"`
-	Usage              float64           `json:"usage" doc:"Gigabytes of egress, or a number."`
-	UsageOriginal      float64           `json:"usage_original" doc:"Bytes of egress, or a number."`
+	Metric             string            `json:"metric" enum:"EGRESS,FUNCTION_INVOCATIONS,DATABASE_SIZE,STORAGE_SIZE"`
+	Usage              float64           `json:"usage" doc:"Gigabytes, or a number. Of sizes, what was measured last."`
+	UsageOriginal      float64           `json:"usage_original" doc:"Bytes, or a number."`
 	ProjectAllocations []UsageAllocation `json:"project_allocations"`
 	AvailableInPlan    bool              `json:"available_in_plan"`
 	Unlimited          bool              `json:"unlimited"`
@@ -43,11 +44,11 @@ type DailyUsageResponse struct {
 
 // DailyUsage is one measure on one day.
 type DailyUsage struct {
-	Date          string         `json:"date"`
-	Metric        string         `json:"metric" enum:"EGRESS,FUNCTION_INVOCATIONS"`
-	Usage         float64        `json:"usage"`
-	UsageOriginal float64        `json:"usage_original"`
-	Breakdown     UsageBreakdown `json:"breakdown" doc:"Of egress, in bytes."`
+	Date          string          `json:"date"`
+	Metric        string          `json:"metric" enum:"EGRESS,FUNCTION_INVOCATIONS,DATABASE_SIZE,STORAGE_SIZE"`
+	Usage         float64         `json:"usage"`
+	UsageOriginal float64         `json:"usage_original"`
+	Breakdown     *UsageBreakdown `json:"breakdown" doc:"Of egress, in bytes; null for what is no egress."`
 }
 
 // UsageBreakdown is egress by the service that sent it. GraphQL goes by REST here, the pooler past the gateway, and logs are
@@ -72,6 +73,8 @@ type usageInput struct {
 const (
 	egressMetric     = "EGRESS"
 	invocationMetric = "FUNCTION_INVOCATIONS"
+	databaseMetric   = "DATABASE_SIZE"
+	storageMetric    = "STORAGE_SIZE"
 	gigabyte         = 1 << 30
 )
 
@@ -79,17 +82,24 @@ func (a *API) registerUsage() {
 	const path = "/platform/organizations/{slug}/usage"
 	subscription := access.InOrganization(access.BillingRead, "stripe.subscriptions")
 	handle(a, route{
-		method: http.MethodGet, path: path, permission: subscription, kind: Real, summary: "What the gateway counted of the organization's projects",
+		method: http.MethodGet, path: path, permission: subscription, kind: Real, summary: "What was counted and measured of the organization's projects",
 	}, a.organizationUsage)
 	handle(a, route{
 		method: http.MethodGet, path: path + "/daily", permission: subscription, kind: Real, summary: "The same by the day",
 	}, a.organizationDailyUsage)
 }
 
-// countedProject is a project and what was counted of it.
+// countedProject is a project and what was counted and measured of it.
 type countedProject struct {
-	project store.Project
-	hours   []store.TrafficHour
+	project  store.Project
+	hours    []store.TrafficHour
+	measured []store.Measure
+}
+
+// sizes are the two sizes that are measured.
+var sizes = map[string]func(store.Measure) *int64{
+	databaseMetric: func(m store.Measure) *int64 { return m.DatabaseBytes },
+	storageMetric:  func(m store.Measure) *int64 { return m.StorageBytes },
 }
 
 // countedProjects reads what was counted of the projects that the caller may see.
@@ -113,8 +123,12 @@ func (a *API) countedProjects(ctx context.Context, c *call, in *usageInput) ([]c
 		}
 	}
 	hours, err := a.store.ProjectsTraffic(ctx, ids, from, to)
+	if err != nil {
+		return nil, err
+	}
+	measured, err := a.store.ProjectsMeasures(ctx, ids, from, to)
 	for i := range all {
-		all[i].hours = hours[all[i].project.ID]
+		all[i].hours, all[i].measured = hours[all[i].project.ID], measured[all[i].project.ID]
 	}
 	return all, err
 }
@@ -125,6 +139,7 @@ func (a *API) organizationUsage(ctx context.Context, c *call, in *usageInput) (U
 		return UsageResponse{}, err
 	}
 	egress, invocations := newUsage(egressMetric), newUsage(invocationMetric)
+	database, storage := newUsage(databaseMetric), newUsage(storageMetric)
 	for _, one := range all {
 		var sent, called int64
 		for _, hour := range one.hours {
@@ -135,14 +150,26 @@ func (a *API) organizationUsage(ctx context.Context, c *call, in *usageInput) (U
 		}
 		egress.add(one.project, float64(sent), gigabyte)
 		invocations.add(one.project, float64(called), 1)
+		database.add(one.project, lastSize(one.measured, sizes[databaseMetric]), gigabyte)
+		storage.add(one.project, lastSize(one.measured, sizes[storageMetric]), gigabyte)
 	}
 	usages := []Usage{} // what was never counted is not known, rather than nothing
-	for _, one := range []Usage{egress, invocations} {
+	for _, one := range []Usage{egress, invocations, database, storage} {
 		if one.UsageOriginal > 0 {
 			usages = append(usages, one)
 		}
 	}
 	return UsageResponse{Usages: usages}, nil
+}
+
+// lastSize is what was measured last; 0 where nothing was.
+func lastSize(measured []store.Measure, of func(store.Measure) *int64) float64 {
+	for _, m := range slices.Backward(measured) {
+		if size := of(m); size != nil {
+			return float64(*size)
+		}
+	}
+	return 0
 }
 
 func newUsage(metric string) Usage {
@@ -174,12 +201,31 @@ func (a *API) organizationDailyUsage(ctx context.Context, c *call, in *usageInpu
 		}
 	}
 	usages := []DailyUsage{}
-	for _, byDay := range []map[time.Time]*DailyUsage{egress, invocations} {
+	for _, byDay := range []map[time.Time]*DailyUsage{egress, invocations, dailySizes(all, databaseMetric), dailySizes(all, storageMetric)} {
 		for _, day := range sortedDays(byDay) {
 			usages = append(usages, *byDay[day])
 		}
 	}
 	return DailyUsageResponse{usages}, nil
+}
+
+// dailySizes sums up what each project was measured as last on each day.
+func dailySizes(all []countedProject, metric string) map[time.Time]*DailyUsage {
+	byDay := map[time.Time]*DailyUsage{}
+	for _, one := range all {
+		last := map[time.Time]int64{}
+		for _, m := range one.measured {
+			if size := sizes[metric](m); size != nil {
+				last[m.At.UTC().Truncate(24*time.Hour)] = *size
+			}
+		}
+		for day, size := range last {
+			usage := onDay(byDay, day, metric)
+			usage.UsageOriginal += float64(size)
+			usage.Usage = usage.UsageOriginal / gigabyte
+		}
+	}
+	return byDay
 }
 
 func onDay(byDay map[time.Time]*DailyUsage, day time.Time, metric string) *DailyUsage {
@@ -197,6 +243,9 @@ func (u *DailyUsage) addRequests(hour store.TrafficHour) {
 func (u *DailyUsage) addEgress(hour store.TrafficHour) {
 	u.UsageOriginal += float64(hour.Egress)
 	u.Usage = u.UsageOriginal / gigabyte
+	if u.Breakdown == nil {
+		u.Breakdown = &UsageBreakdown{}
+	}
 	switch hour.Service {
 	case "functions":
 		u.Breakdown.Functions += hour.Egress

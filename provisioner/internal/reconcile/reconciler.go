@@ -110,17 +110,19 @@ func (r *Reconciler) beat(ctx context.Context) error {
 }
 
 // The gateway repeats a request within seconds. Its answer is kept for a day, which is ample. What people were told is kept
-// for three months.
+// for three months, and what was measured and counted for what Studio can ask for: a year and a month.
 const (
 	forgetEvery     = time.Hour
 	requestAge      = 24 * time.Hour
 	notificationAge = 90 * 24 * time.Hour
+	measureAge      = 400 * 24 * time.Hour
 )
 
 func (r *Reconciler) forget(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	return errors.Join(r.Store.ForgetRequests(ctx, requestAge), r.Store.ForgetNotifications(ctx, notificationAge))
+	return errors.Join(r.Store.ForgetRequests(ctx, requestAge), r.Store.ForgetNotifications(ctx, notificationAge),
+		r.Store.ForgetMeasures(ctx, measureAge))
 }
 
 func (r *Reconciler) listen(ctx context.Context) error {

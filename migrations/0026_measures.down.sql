@@ -1,0 +1,2 @@
+drop index platform.operations_upgraded;
+drop table platform.project_measures;
