@@ -38,9 +38,9 @@ env: ## Make compose/.env with secrets of its own, or complete it (EMAIL=you@dom
 
 .PHONY: images
 images: ## Build the images of the gateway and of the provisioner
-	@mkdir -p .run/images/kong .run/images/provisioner
-	CGO_ENABLED=0 go build -trimpath -o .run/images/kong/ ./plugins/... ./kong/kong-render
-	CGO_ENABLED=0 go build -trimpath -o .run/images/provisioner/ ./provisioner ./provisioner/plurabase ./compose/setup
+	@mkdir -p .run/images/kong .run/images/provisioner/backups
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .run/images/kong/ ./plugins/... ./kong/kong-render
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .run/images/provisioner/ ./provisioner ./provisioner/plurabase ./compose/setup
 	install -m 755 kong/entrypoint.sh .run/images/kong/ && install -m 644 kong/*.yml .run/images/kong/
 	docker build -q -t plurabase/kong --build-arg KONG_IMAGE=$(KONG_IMAGE) -f kong/Dockerfile .run/images/kong
 	docker build -q -t plurabase/provisioner -f provisioner/Dockerfile .run/images/provisioner

@@ -265,6 +265,8 @@ func TestTheGatewayPassesOnWhatItsPluginsRead(t *testing.T) {
 	_, listed, _ := strings.Cut(string(dockerfile), `KONG_NGINX_MAIN_ENV="`)
 	listed, _, _ = strings.Cut(listed, `"`)
 	names := strings.Split(listed, "; env ")
+	settings := pluginSettings(t)
+	require.Subset(t, names, settings)
 	for _, c := range combinations(environment(t)) {
 		project, err := load(t.Context(), c)
 		require.NoError(t, err)
@@ -272,12 +274,33 @@ func TestTheGatewayPassesOnWhatItsPluginsRead(t *testing.T) {
 		if gateway.Name == "" {
 			gateway = project.Services["api-gw"]
 		}
-		for _, name := range []string{"DATABASE_URL", "PLURABASE_MASTER_KEY", "PLURABASE_MASTER_KEY_PREVIOUS", "PLURABASE_JWT_SECRET", "PLURABASE_GOTRUE_URL", "PLURABASE_SIGNUP", "PG_META_CRYPTO_KEY"} {
-			require.Contains(t, names, name)
-			require.Contains(t, gateway.Environment, name, c.name)
+		for _, name := range settings {
+			if !slices.Contains(forOthers, name) {
+				require.Contains(t, gateway.Environment, name, c.name)
+			}
 		}
 		require.Equal(t, []string{"/usr/local/bin/entrypoint.sh"}, []string(orImage(gateway.Entrypoint)), c.name)
 	}
+}
+
+// forOthers are settings of the plugins that no compose file decides: those of Go's profiles, and the issuer of another GoTrue than the
+// platform's own.
+var forOthers = []string{"PLURABASE_PPROF_DIR", "PLURABASE_JWT_ISSUER"}
+
+// pluginSettings are the environment variables that the plugins read, by the code.
+func pluginSettings(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, path := range append(sources(t, ".go"), "../store/store.go") {
+		if !strings.HasPrefix(path, "../plugins/") && !strings.HasPrefix(path, "../store/telemetry/") && path != "../store/store.go" {
+			continue
+		}
+		for _, name := range settingInGo.FindAllStringSubmatch(read(t, path), -1) {
+			names = append(names, name[1])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // orImage is the entrypoint of kong/Dockerfile where a service names none.

@@ -43,12 +43,15 @@ var notSettings = []string{
 	"PLURABASE_PROOF",
 }
 
+// settingInGo finds where Go code reads an environment variable.
+var settingInGo = regexp.MustCompile(`(?:env:"|os\.(?:Getenv|LookupEnv)\(")([A-Z][A-Z0-9_]+)`)
+
 // settings are the environment variables that the code and the compose files read, by where they are read.
 func settings(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	for ending, pattern := range map[string]string{
-		".go": `(?:env:"|os\.(?:Getenv|LookupEnv)\(")([A-Z][A-Z0-9_]+)`, ".yml": `\$\{([A-Z][A-Z0-9_]+)`, ".sh": `\$\{(PLURABASE_[A-Z0-9_]+)`,
+		".go": settingInGo.String(), ".yml": `\$\{([A-Z][A-Z0-9_]+)`, ".sh": `\$\{(PLURABASE_[A-Z0-9_]+)`,
 	} {
 		for _, path := range sources(t, ending) {
 			for _, name := range regexp.MustCompile(pattern).FindAllStringSubmatch(read(t, path), -1) {

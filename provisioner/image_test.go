@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +23,7 @@ func TestTheImageHoldsStaticExecutablesOfNobody(t *testing.T) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "backups"), 0o755)) //nolint:gosec // as `make images` makes it
 	const tag = "plurabase/provisioner:image-test"
 	output, err = exec.Command("docker", "build", "--quiet", "--tag", tag, "--file", "Dockerfile", folder).CombinedOutput()
 	require.NoError(t, err, string(output))
@@ -44,4 +48,17 @@ func TestTheImageHoldsStaticExecutablesOfNobody(t *testing.T) {
 	user, err := exec.Command("docker", "image", "inspect", "--format", "{{.Config.User}}", tag).Output()
 	require.NoError(t, err)
 	require.Equal(t, "65532:65532\n", string(user))
+
+	const volume = "plurabase-image-test"
+	t.Cleanup(func() { _ = exec.Command("docker", "volume", "rm", "--force", volume).Run() })
+	printed, err = inside("--volume", volume+":/backups", tag, "-h")
+	require.NoError(t, err, printed)
+	mounted, err := exec.Command("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume).Output()
+	require.NoError(t, err)
+	about, err := os.Stat(strings.TrimSpace(string(mounted)))
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
+		t.Skip("the engine's folders cannot be seen from here")
+	}
+	require.NoError(t, err)
+	require.Equal(t, uint32(65532), about.Sys().(*syscall.Stat_t).Uid, "a new volume for backups is the provisioner's own")
 }

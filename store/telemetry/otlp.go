@@ -17,11 +17,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// OpenTelemetry's own variables for where traces go, and what is sent along.
-const (
-	otlpEndpoint       = "OTEL_EXPORTER_OTLP_ENDPOINT"        // /v1/traces comes behind it
-	otlpTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" // taken as it is
-	otlpHeaders        = "OTEL_EXPORTER_OTLP_HEADERS"         // name=value, separated by commas, both percent-encoded
+// errEndpoint and errHeaders say what OpenTelemetry's variables may hold.
+var (
+	errEndpoint = errors.New("OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL")
+	errHeaders  = errors.New("OTEL_EXPORTER_OTLP_HEADERS must be name=value, separated by commas, with percent-encoded values")
 )
 
 // uploadTimeout is the specification's own default.
@@ -35,31 +34,28 @@ type otlp struct {
 	client *http.Client
 }
 
-// newOTLP reads the operator's variables; nil where none of them names an endpoint.
+// newOTLP reads the operator's variables; nil where no endpoint is named.
 func newOTLP() (*otlp, error) {
-	to := os.Getenv(otlpTracesEndpoint)
-	if base := os.Getenv(otlpEndpoint); to == "" && base != "" {
-		to = strings.TrimSuffix(base, "/") + "/v1/traces"
-	}
-	if to == "" {
+	base := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+	if base == "" {
 		return nil, nil
 	}
-	if parsed, err := url.Parse(to); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-		return nil, errors.New(otlpEndpoint + " must be an http or https URL")
+	if parsed, err := url.Parse(base); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return nil, errEndpoint
 	}
 	header := http.Header{"Content-Type": {"application/x-protobuf"}}
-	for entry := range strings.SplitSeq(os.Getenv(otlpHeaders), ",") {
+	for entry := range strings.SplitSeq(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"), ",") {
 		name, value, given := strings.Cut(strings.TrimSpace(entry), "=")
 		if !given {
 			continue
 		}
 		plain, err := url.PathUnescape(strings.TrimSpace(value))
 		if err != nil {
-			return nil, errors.New(otlpHeaders + " must be name=value, separated by commas, with percent-encoded values")
+			return nil, errHeaders
 		}
 		header.Set(strings.TrimSpace(name), plain)
 	}
-	return &otlp{url: to, header: header, client: &http.Client{Timeout: uploadTimeout}}, nil
+	return &otlp{url: strings.TrimSuffix(base, "/") + "/v1/traces", header: header, client: &http.Client{Timeout: uploadTimeout}}, nil
 }
 
 // Start implements otlptrace.Client.
