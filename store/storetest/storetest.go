@@ -40,12 +40,12 @@ func New(t testing.TB) *store.Store {
 	return opened
 }
 
-// NewWithURL is New for tests that have a second look at the database.
-func NewWithURL(t testing.TB) (*store.Store, string) {
+// NewWithURL is New for tests that have a second look at the database, or want more of the Store.
+func NewWithURL(t testing.TB, options ...store.Option) (*store.Store, string) {
 	t.Helper()
 	url := pgtest.URL(t)
 	opened, err := store.Open(t.Context(), store.Settings{DatabaseURL: url, MasterKey: MasterKey(t)},
-		store.WithClock(Clock), store.WithRandom(Random()))
+		append([]store.Option{store.WithClock(Clock), store.WithRandom(Random())}, options...)...)
 	require.NoError(t, err)
 	t.Cleanup(opened.Close)
 	return opened, url

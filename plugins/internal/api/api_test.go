@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +43,11 @@ func setup(t *testing.T) *bundle {
 	t.Helper()
 	opened, url := storetest.NewWithURL(t)
 	logged := &bytes.Buffer{}
-	return &bundle{t: t, databaseURL: url, logged: logged, API: New(Dependencies{
+	return &bundle{t: t, databaseURL: url, logged: logged, API: newAPI(t, opened, logged)}
+}
+
+func newAPI(t testing.TB, opened *store.Store, logged io.Writer) *API {
+	return New(Dependencies{
 		Settings: Settings{
 			PublicURL: "http://localhost:8000", ProjectDomain: "localhost:8000", DatabaseHost: "localhost", Target: "local",
 		},
@@ -51,11 +56,11 @@ func setup(t *testing.T) *bundle {
 		Tokens:        pgmeta.NewTokens(storetest.MasterKey(t), storetest.Random(), storetest.Clock),
 		Log:           slog.New(slog.NewTextHandler(logged, nil)),
 		Now:           storetest.Clock,
-	})}
+	})
 }
 
 // session is the Authorization header of a user who signed in at GoTrue.
-func session(t *testing.T, gotrueID, email string) string {
+func session(t testing.TB, gotrueID, email string) string {
 	t.Helper()
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": gotrueID, "email": email, "aud": "authenticated", "role": "authenticated",
