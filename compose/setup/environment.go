@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/plurabase/plurabase/compose/profile"
 )
 
 // wanted is what an operator says, or this machine does, when .env is made.
@@ -223,6 +225,17 @@ func derivedInto(lines []string, values map[string]string) []string {
 		}
 	}
 	return lines
+}
+
+// writeProfile writes the CLI's profile beside the .env file, of what that says.
+func writeProfile(envPath string) error {
+	text, err := os.ReadFile(envPath)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", envPath, err)
+	}
+	values, _ := read(string(text))
+	projects, _, _ := strings.Cut(values["PLURABASE_PROJECT_DOMAIN"], ":")
+	return profile.Write(filepath.Join(filepath.Dir(envPath), profile.Name), values["PLURABASE_PUBLIC_URL"], projects)
 }
 
 // completeFile makes the file for its owner alone, in one step, so that a crash never leaves half of the secrets.

@@ -114,3 +114,13 @@ func TestTheFileIsForItsOwnerAlone(t *testing.T) {
 	require.NoError(t, completeFile(path, asked(), &told))
 	require.Empty(t, told.String())
 }
+
+func TestTheProfileLeadsTheCLIWhereTheEnvSays(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), ".env")
+	require.NoError(t, os.WriteFile(file, []byte("PLURABASE_PUBLIC_URL=https://api.example\nPLURABASE_PROJECT_DOMAIN=projects.example:8443\n"), 0o600))
+	require.NoError(t, runEnv([]string{"-file", file}))
+	profile, err := os.ReadFile(filepath.Join(filepath.Dir(file), "plurabase.yaml"))
+	require.NoError(t, err)
+	require.Equal(t, "name: plurabase\napi_url: https://api.example/api\ndashboard_url: https://api.example\nproject_host: projects.example\n", string(profile))
+}

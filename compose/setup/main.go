@@ -1,6 +1,6 @@
 // Command setup prepares what `docker compose` runs.
 //
-//	setup env           on the operator's machine: make .env with secrets of its own, or complete the one that is there
+//	setup env           on the operator's machine: make .env with secrets of its own, or complete the one that is there, and the CLI's profile
 //	setup prepare       in a container, before everything else: roles and schemas of the platform's own database
 //	setup first-start   in a container, when GoTrue answers: the first administrator and an organization
 //	setup adopt         in a container beside an installation of upstream's: that installation as the first project
@@ -69,5 +69,8 @@ func runEnv(arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	return completeFile(*file, wanted{Email: *email, PublicURL: *url, DockerGroup: dockerGroup()}, os.Stdout)
+	if err := completeFile(*file, wanted{Email: *email, PublicURL: *url, DockerGroup: dockerGroup()}, os.Stdout); err != nil {
+		return err
+	}
+	return writeProfile(*file)
 }

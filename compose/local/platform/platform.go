@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/plurabase/plurabase/compose/local/machine"
+	"github.com/plurabase/plurabase/compose/profile"
 	"github.com/plurabase/plurabase/kong/kongtest"
 	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store"
@@ -113,7 +114,7 @@ func (p *Platform) JWTSecret() string { return p.secrets.JWTSecret }
 func (p *Platform) DatabaseURL() string { return p.databaseURL }
 
 // ProfileFile is a profile for the supabase CLI.
-func (p *Platform) ProfileFile() string { return filepath.Join(p.options.Dir, "plurabase.yaml") }
+func (p *Platform) ProfileFile() string { return filepath.Join(p.options.Dir, profile.Name) }
 
 // CLI is the supabase CLI that was installed.
 func (p *Platform) CLI() string {
@@ -284,11 +285,7 @@ func (p *Platform) ensureToken(ctx context.Context) error {
 
 // writeProfile writes the profile by which the supabase CLI talks to this platform and not to the hosted one.
 func (p *Platform) writeProfile(context.Context) error {
-	profile := fmt.Sprintf("name: plurabase\napi_url: %s/api\ndashboard_url: %s\nproject_host: localhost\n", p.URL(), p.URL())
-	if err := os.WriteFile(p.ProfileFile(), []byte(profile), 0o600); err != nil {
-		return fmt.Errorf("write the CLI's profile: %w", err)
-	}
-	return nil
+	return profile.Write(p.ProfileFile(), p.URL(), "localhost")
 }
 
 const readyTimeout = 30 * time.Second
