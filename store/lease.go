@@ -66,9 +66,16 @@ func (c *Claim) take(ctx context.Context, tx pgx.Tx, target, owner string, drift
 		update platform.projects p
 		set lease_owner = $3, lease_expires_at = clock_timestamp() + $4, fence = fence + 1
 		from due where p.id = due.id
-		returning p.id, p.ref, p.organization_id, '', p.name, p.cloud_provider, p.region, p.target, p.compute_size,
-			p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host,
-			p.db_port, p.created_at, p.updated_at, p.fence, p.attempts`, target, append([]Ref{}, drifted...), owner, c.lease)
+		returning `+claimColumns, target, append([]Ref{}, drifted...), owner, c.lease)
+	return c.read(rows)
+}
+
+// claimColumns are what a claim holds of a project.
+const claimColumns = `p.id, p.ref, p.organization_id, '', p.name, p.cloud_provider, p.region, p.target, p.compute_size,
+	p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host,
+	p.db_port, p.created_at, p.updated_at, p.fence, p.attempts`
+
+func (c *Claim) read(rows pgx.Rows) error {
 	type row struct {
 		Project
 		Fence    int64

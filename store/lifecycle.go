@@ -64,6 +64,20 @@ func (k OperationKind) word() string {
 	return string(k)
 }
 
+// Failed is what a project is when an operation on it has failed.
+func (k OperationKind) Failed() Status {
+	switch k {
+	case OperationCreate:
+		return StatusInitFailed
+	case OperationPause:
+		return StatusPauseFailed
+	case OperationRestore:
+		return StatusRestoreFailed
+	default:
+		return StatusActiveUnhealthy
+	}
+}
+
 // busy says what a project is doing, for the message of a refusal.
 var busy = map[Status]string{
 	StatusComingUp:        "is coming up",

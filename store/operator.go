@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,6 +57,40 @@ func (s *Store) RetryNow(ctx context.Context, ref Ref) error {
 		}
 		return wake(ctx, tx, project)
 	}))
+}
+
+// cancellable are the operations that leave nothing half done of a project's data when they end anywhere.
+var cancellable = []OperationKind{OperationCreate, OperationPause, OperationRestore, OperationRestart, OperationConfigure, OperationResize}
+
+var errCancelled = errors.New("called off by the operator")
+
+// CancelOperation ends an operation that is not over, as one that has failed, and takes the project from whoever works on it: they
+// can write nothing more. What was done stays, and a project that should run is mended. A ConflictError says that it is over, or that
+// it has to come to its own end.
+func (s *Store) CancelOperation(ctx context.Context, id int64) error {
+	claim := &Claim{store: s, OperationID: id}
+	rows, _ := s.pool.Query(ctx, `
+		update platform.projects p
+		set lease_owner = 'operator', lease_expires_at = clock_timestamp() + interval '1 minute', fence = fence + 1
+		from platform.operations o
+		where o.id = $1 and o.project_id = p.id and o.generation = p.generation and o.state in ('pending', 'running') and o.kind = any ($2)
+		returning `+claimColumns, id, cancellable)
+	err := claim.read(rows)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return &ConflictError{fmt.Sprintf("The operation %d is over, or is one that has to come to its own end: a delete, an upgrade, a backup or its restore.", id)}
+	}
+	if err != nil {
+		return wrap("take the project", err)
+	}
+	err = s.pool.QueryRow(ctx, `
+		with closed as (
+			update platform.operation_steps set finished_at = $2, error = 'interrupted' where operation_id = $1 and finished_at is null
+		)
+		select kind from platform.operations where id = $1`, id, s.now()).Scan(&claim.Kind)
+	if err != nil {
+		return wrap("call the operation off", err)
+	}
+	return claim.Settle(ctx, Outcome{Status: claim.Kind.Failed(), Failure: errCancelled})
 }
 
 // MakeOwner makes somebody who has signed in before an Owner of an organization, whatever they were in it. ErrNotFound: there

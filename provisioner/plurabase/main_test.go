@@ -157,6 +157,46 @@ func TestOperationsAreListedShownAndFollowed(t *testing.T) {
 	require.Contains(t, out, "failed something is wrong")
 }
 
+func TestAnOperationThatDoesNotEndIsCalledOff(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	claim, err := b.store.ClaimProject(t.Context(), "local", "host/1", checkTimeout, nil)
+	require.NoError(t, err)
+	_, err = claim.StartStep(t.Context(), "pull-image", "it is not there")
+	require.NoError(t, err)
+	id := strconv.FormatInt(claim.OperationID, 10)
+	code, out, problems := b.run("operations", "cancel", id)
+	require.Equal(t, 0, code, problems)
+	require.Contains(t, out, "called off")
+
+	require.ErrorIs(t, claim.Heartbeat(t.Context()), store.ErrLeaseLost, "whoever works on it has to stop")
+	require.ErrorIs(t, claim.Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}), store.ErrLeaseLost)
+	_, out, _ = b.run("operations", "show", id)
+	require.Contains(t, out, "failed")
+	require.Contains(t, out, "called off by the operator")
+	require.Contains(t, out, "interrupted")
+	claim, err = b.store.ClaimProject(t.Context(), "local", "host/1", checkTimeout, nil)
+	require.NoError(t, err)
+	require.Nil(t, claim, "nothing is left to do")
+
+	code, _, problems = b.run("operations", "cancel", id)
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "is over")
+	_, err = b.store.ChangeProject(t.Context(), store.Actor{ProfileID: 1, RequestID: "delete"}, b.project.Ref, store.OperationDelete)
+	require.NoError(t, err)
+	deletion := list(t, b)[0].ID
+	code, _, problems = b.run("operations", "cancel", strconv.FormatInt(deletion, 10))
+	require.Equal(t, 1, code, "a delete comes to its own end")
+	require.Contains(t, problems, "has to come to its own end")
+}
+
+func list(t *testing.T, b *bundle) (operations []operation) {
+	t.Helper()
+	_, out, _ := b.run("operations", "list", "--json")
+	require.NoError(t, json.Unmarshal([]byte(out), &operations))
+	return operations
+}
+
 func TestWorkThatWaitsForAnotherTryIsTriedNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

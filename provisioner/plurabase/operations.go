@@ -54,6 +54,10 @@ func (t *tool) operationsCommand() *cobra.Command {
 			Use: "retry <project's ref>", Args: cobra.ExactArgs(1), RunE: t.with(t.retry),
 			Short: "Have a project's work that failed tried again now, and not when its time has come",
 		},
+		&cobra.Command{
+			Use: "cancel <id>", Args: cobra.ExactArgs(1), RunE: t.with(t.cancel),
+			Short: "End an operation that does not come to an end, as one that has failed",
+		},
 	)
 	return operations
 }
@@ -144,6 +148,17 @@ func (t *tool) retry(ctx context.Context, opened *store.Store, arguments []strin
 		return err
 	}
 	return t.say("The project %s is tried again now.", ref)
+}
+
+func (t *tool) cancel(ctx context.Context, opened *store.Store, arguments []string) error {
+	one, err := findOperation(ctx, opened, arguments[0])
+	if err != nil {
+		return err
+	}
+	if err := opened.CancelOperation(ctx, one.ID); err != nil {
+		return err
+	}
+	return t.say("The %s of %s is called off.", one.Kind, one.Project)
 }
 
 func findOperation(ctx context.Context, opened *store.Store, text string) (operation, error) {

@@ -54,7 +54,7 @@ func (p *pass) write(ctx context.Context, outcome store.Outcome, err error) erro
 // failure is what a failed operation leaves. Of services that go on it says how they are, so that the comparison finds nothing
 // new in them, and the reason is not lost to a repair's.
 func (p *pass) failure(ctx context.Context, err error) store.Outcome {
-	outcome := store.Outcome{Status: failed(p.claim), Failure: err}
+	outcome := store.Outcome{Status: p.claim.Kind.Failed(), Failure: err}
 	if outcome.Status != store.StatusActiveUnhealthy || len(p.wanted.Services) == 0 {
 		return outcome
 	}
@@ -63,18 +63,4 @@ func (p *pass) failure(ctx context.Context, err error) store.Outcome {
 		outcome.Services = serviceStates(p.wanted, seen)
 	}
 	return outcome
-}
-
-// failed is the status of a project whose operation failed.
-func failed(claim *store.Claim) store.Status {
-	switch claim.Kind {
-	case store.OperationCreate:
-		return store.StatusInitFailed
-	case store.OperationPause:
-		return store.StatusPauseFailed
-	case store.OperationRestore:
-		return store.StatusRestoreFailed
-	default:
-		return store.StatusActiveUnhealthy
-	}
 }
