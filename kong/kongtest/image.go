@@ -13,11 +13,16 @@ type Image struct {
 	Environment []string
 	// ProxySet are nginx variables and their text (KONG_NGINX_PROXY_SET), as in [Options].
 	ProxySet map[string]string
+	// LogFormat and AccessLog are nginx' own directives of these names, further ones beside Kong's (KONG_NGINX_HTTP_LOG_FORMAT,
+	// KONG_NGINX_PROXY_ACCESS_LOG). The host here has no access log: they are for tests with a real nginx.
+	LogFormat, AccessLog string
 }
 
 var (
 	mainEnvironment = regexp.MustCompile(`(?m)KONG_NGINX_MAIN_ENV="([^"]*)"`)
 	proxySet        = regexp.MustCompile(`(?m)KONG_NGINX_PROXY_SET='\$(\w+) "([^"]*)"'`)
+	logFormat       = regexp.MustCompile(`(?m)KONG_NGINX_HTTP_LOG_FORMAT='([^']*)'`)
+	accessLog       = regexp.MustCompile(`(?m)KONG_NGINX_PROXY_ACCESS_LOG='([^']*)'`)
 )
 
 // ReadImage reads a Dockerfile, so that what runs without the image has the image's settings.
@@ -27,11 +32,13 @@ func ReadImage(dockerfile string) (Image, error) {
 		return Image{}, fmt.Errorf("read the image's settings: %w", err)
 	}
 	environment, set := mainEnvironment.FindSubmatch(text), proxySet.FindSubmatch(text)
-	if environment == nil || set == nil {
-		return Image{}, fmt.Errorf("%s does not set KONG_NGINX_MAIN_ENV and KONG_NGINX_PROXY_SET", dockerfile)
+	format, log := logFormat.FindSubmatch(text), accessLog.FindSubmatch(text)
+	if environment == nil || set == nil || format == nil || log == nil {
+		return Image{}, fmt.Errorf("%s does not set KONG_NGINX_MAIN_ENV, _PROXY_SET, _HTTP_LOG_FORMAT and _PROXY_ACCESS_LOG", dockerfile)
 	}
 	return Image{
 		Environment: strings.Split(string(environment[1]), "; env "),
 		ProxySet:    map[string]string{string(set[1]): string(set[2])},
+		LogFormat:   string(format[1]), AccessLog: string(log[1]),
 	}, nil
 }

@@ -87,6 +87,12 @@ func (m *Machine) prepareDocker(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	err = progress.Run(ctx, "nginx, which Kong is made of, for a test", func(ctx context.Context) error {
+		return ensureNginx(ctx, filepath.Join(options.Dir, "nginx"))
+	})
+	if err != nil {
+		return err
+	}
 	err = progress.Run(ctx, "Docker Engine", func(ctx context.Context) (err error) {
 		m.docker, err = ensureDocker(ctx, filepath.Join(options.Dir, "log"))
 		return err
