@@ -160,7 +160,7 @@ func migrate(ctx context.Context, databaseURL string, log *slog.Logger) bool {
 func (s *settings) worker(state *store.Store, engine *docker.Engine, log *slog.Logger) *reconcile.Reconciler {
 	return &reconcile.Reconciler{
 		Store: state, Log: log, Settings: s.reconciler(), Crash: s.Crash, Backups: s.keeper(state, engine, log),
-		Executor: execute.Executor{Engine: engine, Failures: &s.Fail, Poll: pollInterval},
+		Executor: execute.Executor{Engine: engine, Pulls: &execute.Pulls{}, Failures: &s.Fail, Poll: pollInterval},
 	}
 }
 

@@ -49,16 +49,17 @@ type OperationStep struct {
 	Detail     *string    `json:"detail"`  // `12.5 of 80.0 MB`
 }
 
-// operationColumns are an operation's, with how many of its steps are done.
+// operationColumns are an operation's, with how many of its steps are done, and how far those are that say so.
 const operationColumns = `
 	o.id, o.kind, o.state,
 	case when o.state = 'succeeded' then 100
-		else coalesce(least(99, 100 * done.steps / nullif(greatest(o.planned, done.steps + 1), 0)), 0) end,
+		else coalesce(least(99, done.percents / nullif(greatest(o.planned, done.steps + 1), 0)), 0) end,
 	(select step from platform.operation_steps where operation_id = o.id and finished_at is null order by id limit 1),
 	coalesce(o.error, o.undone), o.requested_by, o.created_at, o.started_at, o.finished_at, o.tracking_id
 	from platform.operations o, lateral (
-		select count(*)::integer as steps from platform.operation_steps s
-		where s.operation_id = o.id and s.finished_at is not null and s.error is null
+		select (count(*) filter (where s.finished_at is not null))::integer as steps,
+			coalesce(sum(case when s.finished_at is null then coalesce(s.percent, 0) else 100 end), 0)::integer as percents
+		from platform.operation_steps s where s.operation_id = o.id and s.error is null
 	) done`
 
 // OperationPage is one page of a project's operations. Limit 0: all of them.

@@ -99,7 +99,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	greet(p, m, root, time.Since(began))
-	<-ctx.Done()
+	if err := p.Follow(ctx, os.Stdout); err != nil {
+		return errors.Join(err, p.Close()) //nolint:contextcheck // ending takes a time of its own
+	}
 	fmt.Println("\nEnding. Projects that are running go on in Docker; `make run` finds them again.")
 	return p.Close() //nolint:contextcheck // ctx has ended, and ending takes a time of its own
 }

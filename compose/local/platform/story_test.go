@@ -3,6 +3,7 @@
 package platform_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,6 +49,7 @@ func TestStory(t *testing.T) {
 		shop = s.createProject(slug, "shop")
 		require.Equal(t, "COMING_UP", s.status(shop))
 		s.become(shop, "ACTIVE_HEALTHY")
+		s.printed(shop + " create 100%  succeeded")
 	})
 	s.step("a table is made and read back through postgres-meta", func() {
 		s.query(shop, "create table greetings (text text)")
@@ -120,8 +122,20 @@ type story struct {
 	docker   *client.Client
 	target   string
 	session  string
+	console  *bufio.Scanner // what `make run` would print of operations
 	steps    int
 	began    time.Time
+}
+
+// printed waits until a line of the console ends so.
+func (s *story) printed(end string) {
+	s.t.Helper()
+	for s.console.Scan() {
+		if strings.HasSuffix(s.console.Text(), end) {
+			return
+		}
+	}
+	s.t.Fatalf("nothing was printed that ends with %q", end)
 }
 
 func startStory(t *testing.T) *story {
@@ -160,6 +174,14 @@ func startStory(t *testing.T) *story {
 	t.Cleanup(func() {
 		require.NoError(t, s.platform.Close())
 		s.sweep()
+	})
+	reader, console := io.Pipe()
+	s.console = bufio.NewScanner(reader)
+	followed := make(chan error, 1)
+	go func() { followed <- s.platform.Follow(t.Context(), console) }()
+	t.Cleanup(func() {
+		_ = reader.Close()
+		require.NoError(t, <-followed)
 	})
 	s.session, err = jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": uuid.NewString(), "email": "ada@example.com", "aud": "authenticated", "role": "authenticated",

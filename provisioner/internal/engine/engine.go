@@ -30,7 +30,8 @@ type Engine interface {
 	// health, until ctx ends or the connection breaks.
 	Watch(ctx context.Context, changed func()) error
 
-	PullImage(ctx context.Context, image string) error
+	// PullImage gets an image, and tells on the way how far it has come.
+	PullImage(ctx context.Context, image string, progress func(Progress)) error
 	CreateNetwork(ctx context.Context, network stack.Network) error // ErrSubnetTaken
 	RemoveNetwork(ctx context.Context, name string) error
 	Connect(ctx context.Context, network, container string) error
@@ -151,3 +152,9 @@ const (
 	KindNetwork   = "network"
 	KindVolume    = "volume"
 )
+
+// Progress is how far a pull has come.
+type Progress struct {
+	Percent int
+	Detail  string // `3 of 7 layers, 12.5 of 80.0 MB`
+}

@@ -23,6 +23,7 @@ import (
 type Recorder interface {
 	StartStep(ctx context.Context, step, cause string) (id int64, err error)
 	FinishStep(ctx context.Context, id int64, failure error) error
+	NoteProgress(ctx context.Context, id int64, percent int, detail string) error
 }
 
 // recordTimeout bounds the note that a step has ended, which is written even when the run was cut off.
@@ -32,6 +33,7 @@ const recordTimeout = 5 * time.Second
 type Executor struct {
 	Engine   engine.Engine
 	Failures *Failures
+	Pulls    *Pulls
 	Poll     time.Duration // how often a service that comes up is looked at
 }
 
@@ -76,13 +78,24 @@ func tracer() trace.Tracer { return otel.Tracer("github.com/plurabase/plurabase"
 
 // step runs one step of a plan and records it.
 func (e Executor) step(ctx context.Context, want stack.Stack, step plan.Step, recorder Recorder, log *slog.Logger) error {
-	return e.Record(ctx, want.Ref, step.Name(), step.Cause, recorder, log, func(ctx context.Context) error {
+	return e.record(ctx, want.Ref, step.Name(), step.Cause, recorder, log, func(ctx context.Context, id int64) error {
+		if step.Kind == plan.PullImage {
+			return e.Pulls.Get(ctx, e.Engine, step.Object, func(progress engine.Progress) error {
+				return recorder.NoteProgress(ctx, id, progress.Percent, progress.Detail)
+			})
+		}
 		return e.call(ctx, want, step)
 	})
 }
 
 // Record does something as a step of the project ref's operation, and records it.
 func (e Executor) Record(ctx context.Context, ref, step, cause string, recorder Recorder, log *slog.Logger, do func(context.Context) error) error {
+	return e.record(ctx, ref, step, cause, recorder, log, func(ctx context.Context, _ int64) error { return do(ctx) })
+}
+
+func (e Executor) record(
+	ctx context.Context, ref, step, cause string, recorder Recorder, log *slog.Logger, do func(ctx context.Context, id int64) error,
+) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -95,7 +108,7 @@ func (e Executor) Record(ctx context.Context, ref, step, cause string, recorder 
 	begun := time.Now()
 	failure := e.Failures.next(ref, step)
 	if failure == nil {
-		failure = do(ctx)
+		failure = do(ctx, id)
 	}
 	if failure != nil && errors.Is(ctx.Err(), context.Canceled) {
 		failure = ctx.Err() // another step's failure cut this one off: what the engine then says misleads
@@ -130,8 +143,6 @@ func (e Executor) call(ctx context.Context, want stack.Stack, step plan.Step) er
 		return e.Engine.CreateVolume(ctx, want.Volume(step.Object))
 	case plan.RemoveVolume:
 		return e.Engine.RemoveVolume(ctx, step.Object)
-	case plan.PullImage:
-		return e.Engine.PullImage(ctx, step.Object)
 	case plan.CreateContainer:
 		return e.Engine.CreateContainer(ctx, want.Network.Name, want.Service(step.Subject))
 	case plan.StartContainer:

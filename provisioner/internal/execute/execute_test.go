@@ -3,6 +3,7 @@ package execute_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/fake"
@@ -28,6 +30,8 @@ type recorder struct {
 	refuse error
 	steps  []string
 	notes  []string
+	// progress is what was told of steps under way.
+	progress []string
 }
 
 func (r *recorder) StartStep(_ context.Context, step, _ string) (int64, error) {
@@ -55,6 +59,13 @@ func (r *recorder) FinishStep(ctx context.Context, id int64, failure error) erro
 	return nil
 }
 
+func (r *recorder) NoteProgress(_ context.Context, id int64, percent int, detail string) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.progress = append(r.progress, fmt.Sprintf("%s: %d%% %s", r.steps[id-1], percent, detail))
+	return nil
+}
+
 var (
 	volumeStep  = plan.Step{Kind: plan.CreateVolume, Subject: "db", Object: "v"}
 	pullStep    = plan.Step{Kind: plan.PullImage, Subject: "db", Object: "postgres:17"}
@@ -68,7 +79,7 @@ func after(step plan.Step, names ...string) plan.Step {
 
 func run(ctx context.Context, runtime engine.Engine, failures *execute.Failures, notes *recorder, steps ...plan.Step) error {
 	want := stack.Stack{Ref: "ref", Network: &stack.Network{Name: "n"}, Volumes: []stack.Volume{{Name: "v"}}}
-	executor := execute.Executor{Engine: runtime, Failures: failures, Poll: time.Millisecond}
+	executor := execute.Executor{Engine: runtime, Pulls: &execute.Pulls{}, Failures: failures, Poll: time.Millisecond}
 	return executor.Run(ctx, want, plan.Plan{Steps: steps}, notes, slog.New(slog.DiscardHandler))
 }
 
@@ -100,11 +111,70 @@ func TestNothingComesAfterAFailure(t *testing.T) {
 	t.Parallel()
 	runtime, notes := fake.New(), &recorder{}
 	err := run(t.Context(), runtime, nil, notes, pullStep, after(volumeStep, "pull-image:db"))
-	require.EqualError(t, err, "pull-image:db: manifest for postgres:17 not found")
+	require.EqualError(t, err, "pull-image:db: the image postgres:17 cannot be pulled: manifest for postgres:17 not found")
 	var permanent *engine.PermanentError
 	require.ErrorAs(t, err, &permanent)
 	require.Equal(t, []string{"start pull-image:db", "finish pull-image:db: " + err.Error()}, notes.notes)
 	require.Empty(t, runtime.Objects())
+}
+
+func TestProjectsThatNeedTheSameImageShareItsPull(t *testing.T) {
+	t.Parallel()
+	runtime, pulls := fake.New("postgres:17"), &execute.Pulls{}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	runtime.Before = func(string) error {
+		close(begun) // a second one would panic
+		<-goOn
+		return nil
+	}
+	var group errgroup.Group
+	var told [3]engine.Progress
+	get := func(i int) func() error {
+		return func() error {
+			return pulls.Get(t.Context(), runtime, "postgres:17", func(progress engine.Progress) error {
+				told[i] = progress
+				return nil
+			})
+		}
+	}
+	group.Go(get(0))
+	<-begun
+	group.Go(get(1))
+	group.Go(get(2))
+	require.Eventually(t, func() bool { return pulls.Waiting("postgres:17") == 3 }, time.Minute, time.Millisecond)
+	close(goOn)
+	require.NoError(t, group.Wait())
+	for _, progress := range told {
+		require.Equal(t, engine.Progress{Percent: 100, Detail: "1 of 2 layers"}, progress)
+	}
+	require.Equal(t, []string{"PullImage postgres:17"}, runtime.Calls())
+}
+
+func TestAPullGoesOnForThoseWhoStillWait(t *testing.T) {
+	t.Parallel()
+	runtime, pulls := fake.New("postgres:17"), &execute.Pulls{}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	runtime.Before = func(string) error {
+		close(begun)
+		<-goOn
+		return nil
+	}
+	ignore := func(engine.Progress) error { return nil }
+	first, leave := context.WithCancel(t.Context())
+	var group errgroup.Group
+	group.Go(func() error {
+		if err := pulls.Get(first, runtime, "postgres:17", ignore); !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("it should have left: %w", err)
+		}
+		return nil
+	})
+	<-begun
+	group.Go(func() error { return pulls.Get(t.Context(), runtime, "postgres:17", ignore) })
+	require.Eventually(t, func() bool { return pulls.Waiting("postgres:17") == 2 }, time.Minute, time.Millisecond)
+	leave()
+	require.Eventually(t, func() bool { return pulls.Waiting("postgres:17") == 1 }, time.Minute, time.Millisecond)
+	close(goOn)
+	require.NoError(t, group.Wait())
 }
 
 func TestAStepThatCannotBeRecordedIsNotRun(t *testing.T) {

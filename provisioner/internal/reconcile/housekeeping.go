@@ -169,6 +169,7 @@ type unrecorded struct{}
 
 func (unrecorded) StartStep(context.Context, string, string) (int64, error) { return 0, nil }
 func (unrecorded) FinishStep(context.Context, int64, error) error           { return nil }
+func (unrecorded) NoteProgress(context.Context, int64, int, string) error   { return nil }
 
 func (r *Reconciler) forgetLeases(ctx context.Context) error {
 	lapsed, err := r.Store.LapsedLeases(ctx, r.Settings.Target)

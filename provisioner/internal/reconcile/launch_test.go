@@ -55,7 +55,7 @@ func (b *bundle) launch(fail string, change ...func(*reconcile.Settings)) *runni
 	require.NoError(b, err)
 	reconciler := &reconcile.Reconciler{
 		Store: opened, Settings: settings, Log: slog.New(slog.NewTextHandler(b.Output(), nil)),
-		Executor: execute.Executor{Engine: b.engine, Failures: failures, Poll: 5 * time.Millisecond},
+		Executor: execute.Executor{Engine: b.engine, Pulls: &execute.Pulls{}, Failures: failures, Poll: 5 * time.Millisecond},
 	}
 	if b.backups != nil {
 		reconciler.Backups = &backup.Keeper{Store: opened, Engine: b.engine, Settings: *b.backups, Log: reconciler.Log}

@@ -83,7 +83,7 @@ func (b *bundle) start(owner string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &reconcile.Reconciler{
 		Store: b.store, Log: slog.New(slog.DiscardHandler),
-		Executor: execute.Executor{Engine: b.engine, Failures: &execute.Failures{}, Poll: 5 * time.Millisecond},
+		Executor: execute.Executor{Engine: b.engine, Pulls: &execute.Pulls{}, Failures: &execute.Failures{}, Poll: 5 * time.Millisecond},
 		Settings: reconcile.Settings{
 			Target: "local", Owner: owner, Version: "test", Lease: 2 * time.Second, Heartbeat: 500 * time.Millisecond,
 			Resync: 50 * time.Millisecond, Deadline: 5 * time.Second, Workers: 4,

@@ -134,7 +134,7 @@ func TestAnImageThatDoesNotExistFailsAtOnce(t *testing.T) {
 	b := setup(t)
 	b.launch("", func(s *reconcile.Settings) { s.Stack.Images = map[string]string{"db": "postgres:0"} })
 	project := b.become(b.create(), store.StatusInitFailed)
-	require.Equal(t, "pull-image:db: manifest for postgres:0 not found", *project.Message)
+	require.Equal(t, "pull-image:db: the image postgres:0 cannot be pulled: manifest for postgres:0 not found", *project.Message)
 }
 
 func TestTheTargetHasAHeartbeat(t *testing.T) {

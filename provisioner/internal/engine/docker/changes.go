@@ -2,10 +2,6 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"time"
@@ -13,7 +9,6 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/versions"
@@ -22,30 +17,6 @@ import (
 
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 )
-
-// PullImage implements engine.Engine.
-func (e *Engine) PullImage(ctx context.Context, name string) error {
-	progress, err := e.client.ImagePull(ctx, name, image.PullOptions{})
-	if err != nil {
-		return translatePull(err)
-	}
-	defer func() { _ = progress.Close() }()
-	decoder := json.NewDecoder(progress)
-	for {
-		var message struct {
-			Error string `json:"error"`
-		}
-		if err := decoder.Decode(&message); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return fmt.Errorf("read the progress of the pull: %w", err)
-		}
-		if message.Error != "" {
-			return translatePull(errors.New(message.Error))
-		}
-	}
-}
 
 // CreateNetwork implements engine.Engine.
 func (e *Engine) CreateNetwork(ctx context.Context, wanted stack.Network) error {

@@ -11,7 +11,8 @@ import (
 )
 
 // PullImage implements engine.Engine.
-func (e *Engine) PullImage(ctx context.Context, image string) error {
+func (e *Engine) PullImage(ctx context.Context, image string, progress func(engine.Progress)) error {
+	progress(engine.Progress{Percent: 50, Detail: "1 of 2 layers"})
 	return e.change(ctx, "PullImage", image, func() error {
 		if !slices.Contains(e.Images, image) {
 			return &engine.PermanentError{Err: fmt.Errorf("manifest for %s not found", image)}
