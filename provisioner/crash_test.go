@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,10 @@ type episode struct {
 // life is what every project of this proof goes through.
 var life = []episode{
 	{store.OperationCreate, store.StatusActiveHealthy},
+	{store.OperationBackup, store.StatusActiveHealthy},
+	{store.OperationResize, store.StatusActiveHealthy},
+	{store.OperationRestoreBackup, store.StatusActiveHealthy},
+	{store.OperationUpgrade, store.StatusActiveHealthy},
 	{store.OperationRestart, store.StatusActiveHealthy},
 	{store.OperationPause, store.StatusInactive},
 	{store.OperationRestore, store.StatusActiveHealthy},
@@ -48,7 +53,7 @@ type tally struct{ points, lost, orphans, duplicates, stuck atomic.Int64 }
 // is the first and the last of each operation, and one between them.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	known := undisturbed(setup(t))
+	known := undisturbed(crashing(t))
 	count := &tally{}
 	longest := 0
 	for _, one := range life {
@@ -66,21 +71,57 @@ func TestCrash(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("life %d", number), func(t *testing.T) {
 			t.Parallel()
-			disturbed(setup(t), known, points, count)
+			disturbed(crashing(t), known, points, count)
 		})
 	}
 }
 
+// mortal is a platform whose provisioner dies, and whose target keeps backups.
+type mortal struct {
+	*bundle
+	directory   string // of the backups
+	environment []string
+	working     *process
+}
+
+func crashing(t *testing.T) *mortal {
+	t.Helper()
+	m := &mortal{bundle: setup(t)}
+	m.directory, m.environment = m.keepsBackups()
+	return m
+}
+
+// begin starts a provisioner in the place of the one that works.
+func (m *mortal) begin(crash string) {
+	m.Helper()
+	if m.working != nil {
+		m.working.kill()
+	}
+	m.working = m.start(append(m.environment, "PLURABASE_POSTGRES_IMAGE="+m.image, crash)...)
+}
+
+// newer lets the target offer another image, which is the same one under another name.
+func (m *mortal) newer(crash string) {
+	m.Helper()
+	next := m.image + "-next"
+	require.NoError(m, m.docker.ImageTag(m.Context(), m.image, next))
+	m.image = next
+	m.begin(crash)
+}
+
 // undisturbed leads a life without a kill.
-func undisturbed(b *bundle) survey {
+func undisturbed(b *mortal) survey {
 	b.Helper()
-	b.start()
+	b.begin(crashAt(nil, nil))
 	known := survey{steps: map[store.OperationKind][]string{}, objects: map[store.OperationKind][]string{}}
 	var project store.Project
 	for _, one := range life {
+		if one.kind == store.OperationUpgrade {
+			b.newer(crashAt(nil, nil))
+		}
 		project = b.ask(project, one.kind)
 		b.awaitEnd(project, one)
-		known.steps[one.kind] = scalar[[]string](b, `
+		known.steps[one.kind] = scalar[[]string](b.bundle, `
 			select array_agg(step order by first) from (
 				select s.step, min(s.id) as first from platform.operation_steps s join platform.operations o on o.id = s.operation_id
 				where o.kind = $1 group by s.step
@@ -103,22 +144,25 @@ func (s survey) points(number int) map[store.OperationKind]string {
 
 // disturbed leads a life in which the provisioner is killed once in each operation that has a point. Each provisioner
 // carries the next point in it, finishes what the one before it left, and dies in its turn.
-func disturbed(b *bundle, known survey, points map[store.OperationKind]string, count *tally) {
+func disturbed(b *mortal, known survey, points map[store.OperationKind]string, count *tally) {
 	b.Helper()
 	rest := slices.Clone(life)
-	working := b.start(crashAt(rest, points))
+	b.begin(crashAt(rest, points))
 	var project store.Project
 	for len(rest) > 0 {
 		one := rest[0]
+		if one.kind == store.OperationUpgrade {
+			b.newer(crashAt(rest, points))
+		}
 		rest = rest[1:]
 		project = b.ask(project, one.kind)
 		if step := points[one.kind]; step != "" {
 			count.points.Add(1)
-			if !working.diesOfItself() {
+			if !b.working.diesOfItself() {
 				b.Errorf("%s/%s: the provisioner was not killed", one.kind, step)
 				return
 			}
-			working = b.start(crashAt(rest, points))
+			b.begin(crashAt(rest, points))
 		}
 		where := fmt.Sprintf("%s/%s", one.kind, points[one.kind])
 		if !b.ends(project, one) {
@@ -127,7 +171,7 @@ func disturbed(b *bundle, known survey, points map[store.OperationKind]string, c
 			return
 		}
 		if step := points[one.kind]; step != "" {
-			require.Equal(b, "interrupted", scalar[string](b, `
+			require.Equal(b, "interrupted", scalar[string](b.bundle, `
 				select coalesce(s.error, '') from platform.operation_steps s join platform.operations o on o.id = s.operation_id
 				where o.kind = $1 and s.step = $2 order by s.id limit 1`, one.kind, step), where)
 		}
@@ -161,17 +205,33 @@ func (p *process) diesOfItself() bool {
 }
 
 // ask begins an operation, and makes the project where that is it.
-func (b *bundle) ask(project store.Project, kind store.OperationKind) store.Project {
-	b.Helper()
-	if kind == store.OperationCreate {
-		return b.project(b.create("shop"))
+func (m *mortal) ask(project store.Project, kind store.OperationKind) store.Project {
+	m.Helper()
+	var err error
+	switch kind {
+	case store.OperationCreate:
+		return m.project(m.create("shop"))
+	case store.OperationBackup:
+		m.backUp(project.Ref)
+	case store.OperationResize:
+		_, err = m.store.ResizeProject(m.Context(), m.actor(), project.Ref, "micro")
+	case store.OperationRestoreBackup:
+		m.run(project.Ref, `insert into kept values (1)`) // which the backup does not have
+		_, err = m.store.RestoreBackup(m.Context(), m.actor(), project.Ref, scalar[int64](m.bundle, `select min(id) from platform.backups`))
+	case store.OperationUpgrade:
+		require.Eventually(m, func() bool { // as soon as the target offers it
+			_, err := m.store.UpgradeProject(m.Context(), m.actor(), project.Ref)
+			return err == nil
+		}, patience, 50*time.Millisecond)
+	default:
+		m.change(project.Ref, kind)
 	}
-	b.change(project.Ref, kind)
+	require.NoError(m, err)
 	return project
 }
 
 // awaitEnd fails the test where an operation does not end as it should.
-func (b *bundle) awaitEnd(project store.Project, one episode) {
+func (b *mortal) awaitEnd(project store.Project, one episode) {
 	b.Helper()
 	require.True(b, b.ends(project, one), "%s does not end: %s", one.kind, b.state(project))
 	if one.becomes == store.StatusActiveHealthy {
@@ -203,10 +263,13 @@ func (b *bundle) state(project store.Project) string {
 		project.ID)
 }
 
-// anonymous lists what is on Docker for the test's target, in order, with REF for the project's ref.
-func (b *bundle) anonymous(project store.Project) []string {
+// anonymous lists what is on Docker, and unfinished among the backups, for the test's target, in order, with REF for the project's ref.
+func (b *mortal) anonymous(project store.Project) []string {
 	b.Helper()
-	names := b.objects("io.plurabase.target=" + b.target)
+	names := append(b.objects("io.plurabase.target="+b.target), b.objects("io.plurabase.scratch="+b.target)...)
+	unfinished, err := filepath.Glob(filepath.Join(b.directory, "*", "*.partial"))
+	require.NoError(b, err)
+	names = append(names, unfinished...)
 	for i, name := range names {
 		names[i] = strings.ReplaceAll(name, string(project.Ref), "REF")
 	}
@@ -215,7 +278,7 @@ func (b *bundle) anonymous(project store.Project) []string {
 }
 
 // compare counts what is there and should not be, and what is lost.
-func (b *bundle) compare(where string, expected, found []string, count *tally) {
+func (b *mortal) compare(where string, expected, found []string, count *tally) {
 	b.Helper()
 	for _, name := range slices.Compact(slices.Clone(found)) {
 		if !slices.Contains(expected, name) {
@@ -244,5 +307,5 @@ func (b *bundle) hasData(project store.Project, isNew bool) bool {
 		require.NoError(b, err)
 	}
 	var answer int
-	return connection.QueryRow(b.Context(), `select answer from kept`).Scan(&answer) == nil && answer == 42
+	return connection.QueryRow(b.Context(), `select sum(answer)::integer from kept`).Scan(&answer) == nil && answer == 42
 }

@@ -49,7 +49,8 @@ func (d database) fill(ctx context.Context, source kept) error {
 // scratch is a database like the project's, with volumes and a password of its own, no network and no port.
 func scratch(want stack.Stack, backup store.Backup) stack.Service {
 	service := want.Service(stack.DatabaseService)
-	service.Container = "plurabase-scratch-" + number(backup.ID)
+	// Another platform on the same engine counts its backups likewise.
+	service.Container = "plurabase-scratch-" + string(backup.ProjectRef) + "-" + number(backup.ID)
 	service.Labels = map[string]string{stack.LabelScratch: backup.Target, stack.LabelBackup: number(backup.ID)}
 	service.Ports, service.Env = nil, maps.Clone(service.Env)
 	service.Env["POSTGRES_PASSWORD"] = rand.Text()
