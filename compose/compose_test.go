@@ -18,6 +18,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/kong/kongtest"
 )
 
 // combination is what an operator gives `docker compose` by -f.
@@ -280,6 +282,34 @@ func TestTheGatewayPassesOnWhatItsPluginsRead(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"/usr/local/bin/entrypoint.sh"}, []string(orImage(gateway.Entrypoint)), c.name)
+	}
+}
+
+// TestTheGatewaysLogsHaveTheirFormats: nginx does not start with a log whose format nobody defines, and a compose file replaces what the
+// image sets.
+func TestTheGatewaysLogsHaveTheirFormats(t *testing.T) {
+	t.Parallel()
+	image, err := kongtest.ReadImage("../kong/Dockerfile")
+	require.NoError(t, err)
+	for _, c := range combinations(environment(t)) {
+		project, err := load(t.Context(), c)
+		require.NoError(t, err)
+		formats, logs := image.LogFormat, []string{image.AccessLog}
+		for _, service := range []string{"kong", "api-gw"} {
+			set := project.Services[service].Environment
+			if given := set["KONG_NGINX_HTTP_LOG_FORMAT"]; given != nil {
+				formats = *given
+				require.Contains(t, formats, image.LogFormat, c.name)
+			}
+			if given := set["KONG_PROXY_ACCESS_LOG"]; given != nil {
+				logs = append(logs, *given)
+			}
+		}
+		for _, log := range logs {
+			if words := strings.Fields(log); len(words) > 1 {
+				require.Regexp(t, `(^|log_format )`+words[1]+` `, formats, c.name)
+			}
+		}
 	}
 }
 
