@@ -154,6 +154,36 @@ func TestTokensOfSomebodyElseAreTakenUntilTheyAreNot(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 }
 
+func TestTheKeysOfSomebodyElseAreRenewedByOneAtATime(t *testing.T) {
+	t.Parallel()
+	s, url, profile, project := keyed(t)
+	run(t, url, `update platform.projects set status = 'ACTIVE_HEALTHY'`)
+	issuer, keys := "https://login.example.com", json.RawMessage(`{"keys": []}`)
+	made, err := s.CreateThirdPartyAuth(t.Context(), actor(profile, "1"), project.Ref, store.ThirdPartyAuth{Type: "oidc", OIDCIssuerURL: &issuer, ResolvedJWKS: keys})
+	require.NoError(t, err)
+	_, err = s.CreateThirdPartyAuth(t.Context(), actor(profile, "2"), project.Ref, store.ThirdPartyAuth{Type: "custom", CustomJWKS: keys, ResolvedJWKS: keys})
+	require.NoError(t, err)
+	_, err = s.TakeDueThirdPartyAuth(t.Context(), storetest.Now)
+	require.ErrorIs(t, err, store.ErrNotFound, "they were just got")
+	later := storetest.Now.Add(time.Second)
+	due, err := s.TakeDueThirdPartyAuth(t.Context(), later)
+	require.NoError(t, err)
+	require.Equal(t, made, due)
+	run(t, url, `update platform.third_party_auth set asked_at = $1`, later)
+	_, err = s.TakeDueThirdPartyAuth(t.Context(), later)
+	require.ErrorIs(t, err, store.ErrNotFound, "somebody has asked, and what was given by hand has no address")
+
+	operations := run(t, url, `select string_agg(kind, ' ' order by id) from platform.operations`)
+	require.NoError(t, s.RenewThirdPartyAuth(t.Context(), made.ID, keys))
+	require.Equal(t, operations, run(t, url, `select string_agg(kind, ' ' order by id) from platform.operations`), "nothing is new")
+	run(t, url, `update platform.projects set status = 'ACTIVE_HEALTHY'`)
+	require.NoError(t, s.RenewThirdPartyAuth(t.Context(), made.ID, json.RawMessage(`{"keys": [{"kid": "2"}]}`)))
+	require.Equal(t, operations+" configure", run(t, url, `select string_agg(kind, ' ' order by id) from platform.operations`))
+	found, err := s.ThirdPartyAuths(t.Context(), project.ID)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"keys": [{"kid": "2"}]}`, string(found[0].ResolvedJWKS))
+}
+
 func TestAProjectMovesWithoutTheRolesThatWereGivenInIt(t *testing.T) {
 	t.Parallel()
 	s, url, profile, project := keyed(t)

@@ -55,6 +55,52 @@ func (s *Store) DeleteThirdPartyAuth(ctx context.Context, actor Actor, ref Ref, 
 	})
 }
 
+// TakeDueThirdPartyAuth returns one whose keys nobody asked for since a moment, and notes that somebody does now. ErrNotFound: none
+// is due. Keys that were given, and have no address, never are.
+func (s *Store) TakeDueThirdPartyAuth(ctx context.Context, since time.Time) (ThirdPartyAuth, error) {
+	rows, _ := s.pool.Query(ctx, `
+		update platform.third_party_auth t set asked_at = $2 where t.id = (
+			select id from platform.third_party_auth
+			where custom_jwks is null and coalesce(asked_at, resolved_at, created_at) < $1
+			order by coalesce(asked_at, resolved_at, created_at) limit 1 for update skip locked
+		) returning `+thirdPartyColumns, since, s.now())
+	due, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[ThirdPartyAuth])
+	return due, wrap("look for third-party keys to renew", err)
+}
+
+// RenewThirdPartyAuth keeps the keys that were got anew. Where they are others than before, the project's services take them up at
+// once. ErrNotFound: it was taken back in the meantime.
+func (s *Store) RenewThirdPartyAuth(ctx context.Context, id uuid.UUID, keys json.RawMessage) error {
+	actor := Actor{RequestID: "keys"}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var ref Ref
+		err := tx.QueryRow(ctx, `
+			select p.ref from platform.third_party_auth t join platform.projects p on p.id = t.project_id where t.id = $1`, id).Scan(&ref)
+		if err != nil {
+			return err
+		}
+		project, err := lockProject(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		var same bool
+		err = tx.QueryRow(ctx, `
+			with before as (select resolved_jwks from platform.third_party_auth where id = $1)
+			update platform.third_party_auth t set resolved_jwks = $2, resolved_at = $3 where t.id = $1
+			returning coalesce(t.resolved_jwks = (select resolved_jwks from before), false)`, id, keys, s.now()).Scan(&same)
+		if err != nil || same {
+			return err
+		}
+		if _, err := s.takeUp(ctx, tx, actor, project, OperationConfigure); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, actor, AuditEntry{
+			Action: "third_party_auth.renew", OrganizationID: project.OrganizationID, ProjectRef: ref, Details: map[string]any{"id": id},
+		})
+	})
+	return wrap("renew third-party keys", err)
+}
+
 // changeThirdParty is write for what the project's services verify tokens with; they take it up at once.
 func (s *Store) changeThirdParty(ctx context.Context, actor Actor, ref Ref, what string, change func(pgx.Tx, Project) (pgx.Rows, error)) (ThirdPartyAuth, error) {
 	return write(ctx, s, actor, what+" the third-party authentication", func(ctx context.Context, tx pgx.Tx) (ThirdPartyAuth, AuditEntry, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
 	"github.com/plurabase/plurabase/plugins/internal/gateway"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/keysets"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/store"
@@ -77,6 +78,8 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	keySets := keysets.New()
+	go keysets.Renew(ctx, opened, keySets, time.Now, log)
 	answer = api.New(api.Dependencies{ //nolint:contextcheck // each request brings its own
 		Settings:      s.api(),
 		Store:         opened,
@@ -85,6 +88,7 @@ func prepare(ctx context.Context) error {
 		Mail:          sender,
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now, s.PreviousMasterKey),
 		PgMeta:        s.pgMeta(),
+		KeySets:       keySets,
 		Log:           log,
 	})
 	return nil

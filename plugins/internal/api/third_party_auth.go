@@ -23,7 +23,7 @@ type V1ThirdPartyAuth struct {
 	OIDCIssuerURL *string    `json:"oidc_issuer_url"`
 	JWKSURL       *string    `json:"jwks_url"`
 	CustomJWKS    any        `json:"custom_jwks"`
-	ResolvedJWKS  any        `json:"resolved_jwks" doc:"The public keys that the services go by: as they were when this was set up."`
+	ResolvedJWKS  any        `json:"resolved_jwks" doc:"The public keys that the services go by, as they were last got."`
 	InsertedAt    time.Time  `json:"inserted_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
 	ResolvedAt    *time.Time `json:"resolved_at"`
@@ -109,10 +109,10 @@ func (a *API) resolveThirdParty(ctx context.Context, body V1CreateThirdPartyAuth
 	switch {
 	case body.OIDCIssuerURL != "":
 		wanted.Type, wanted.OIDCIssuerURL = "oidc", &body.OIDCIssuerURL
-		wanted.ResolvedJWKS, err = a.keySets.OfIssuer(ctx, body.OIDCIssuerURL)
+		wanted.ResolvedJWKS, err = keysets.Of(ctx, a.keySets, wanted)
 	case body.JWKSURL != "":
 		wanted.Type, wanted.JWKSURL = "jwks", &body.JWKSURL
-		wanted.ResolvedJWKS, err = a.keySets.At(ctx, body.JWKSURL)
+		wanted.ResolvedJWKS, err = keysets.Of(ctx, a.keySets, wanted)
 	default:
 		if wanted.CustomJWKS, err = json.Marshal(body.CustomJWKS); err == nil {
 			wanted.ResolvedJWKS, err = keysets.Public(wanted.CustomJWKS)
