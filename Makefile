@@ -72,7 +72,7 @@ backup: ## Write the platform's own state into FILE; its master key belongs else
 
 .PHONY: bench
 bench: ## Measure: parts with their allocations, then whole plugins against one that only answers
-	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./plugins/... ./store/...
+	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./plugins/... ./store/... ./provisioner/internal/...
 	$(LOCAL) with go run ./kong/bench
 
 .PHONY: soak

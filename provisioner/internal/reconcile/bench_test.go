@@ -1,0 +1,107 @@
+package reconcile_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/plurabase/plurabase/provisioner/internal/engine/fake"
+	"github.com/plurabase/plurabase/provisioner/internal/execute"
+	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
+	"github.com/plurabase/plurabase/provisioner/internal/stack"
+	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/storetest"
+)
+
+// idleProjects and idleFor are how many projects rest, and for how long is looked at what that costs.
+const (
+	idleProjects = 1000
+	idleFor      = 30 * time.Second
+)
+
+// BenchmarkIdleProjects says what a thousand projects with seven services each cost a provisioner that has nothing to do: the
+// share of a core, with the engine in memory included, and the transactions in Postgres for each resync.
+func BenchmarkIdleProjects(b *testing.B) {
+	state, url := storetest.NewWithURL(b)
+	connection, err := pgx.Connect(b.Context(), url)
+	require.NoError(b, err)
+	defer func() { _ = connection.Close(context.WithoutCancel(b.Context())) }()
+	runtime := fake.New(image)
+	for _, ref := range rest(b, state, connection) {
+		for _, service := range store.DefaultServices {
+			runtime.Put(stack.Name(ref, service), stack.Labels("local", ref))
+		}
+	}
+	settings := reconcile.Settings{ // as they are in production
+		Target: "local", Owner: "bench", Version: "test", Lease: 10 * time.Second, Heartbeat: 3 * time.Second, Resync: 5 * time.Second,
+		Deadline: time.Minute, Workers: 8, RetryMin: time.Second, RetryMax: time.Minute,
+		Stack:   stack.Settings{Images: map[string]string{"db": image}, Address: stack.AddressHost, Bind: netip.MustParseAddr("127.0.0.1")},
+		Subnets: store.SubnetPool{Pool: netip.MustParsePrefix("10.213.0.0/16"), Bits: 27}, Ports: store.PortRange{First: 25000, Last: 29999},
+	}
+	r := reconcile.Reconciler{
+		Store: state, Settings: settings, Log: slog.New(slog.DiscardHandler),
+		Executor: execute.Executor{Engine: runtime, Pulls: &execute.Pulls{}, Poll: time.Second},
+	}
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(b.Context())
+		var background sync.WaitGroup
+		background.Go(func() { r.Run(ctx) })
+		time.Sleep(settings.Resync) // what it does once, at its start, is not what idling costs
+		cpu, transactions := spent(b), transactionsOf(b, connection)
+		time.Sleep(idleFor)
+		b.ReportMetric(100*(spent(b)-cpu).Seconds()/idleFor.Seconds(), "%core")
+		b.ReportMetric(float64(transactionsOf(b, connection)-transactions)/(idleFor.Seconds()/settings.Resync.Seconds()), "transactions/resync")
+		cancel()
+		background.Wait()
+	}
+	b.StopTimer()
+	require.Empty(b, runtime.Calls(), "nothing had to be done")
+}
+
+// rest makes the projects, which are all well, without a provisioner.
+func rest(b *testing.B, state *store.Store, connection *pgx.Conn) (refs []string) {
+	b.Helper()
+	profile, err := state.EnsureProfile(b.Context(), "11111111-1111-4111-8111-111111111111", "ada@example.com")
+	require.NoError(b, err)
+	organization, err := state.CreateOrganization(b.Context(), store.Actor{ProfileID: profile.ID, RequestID: "1"}, "Acme")
+	require.NoError(b, err)
+	for number := range idleProjects {
+		refs = append(refs, fmt.Sprintf("restingresting%c%c%c%c%c%c", 'a'+number%26, 'a'+number/26%26, 'a'+number/676%26, 'a', 'a', 'a'))
+	}
+	_, err = connection.Exec(b.Context(), `
+		with p as (
+			insert into platform.projects (ref, organization_id, name, cloud_provider, region, target, compute_size, services, desired,
+				status, observed_generation, created_at, updated_at)
+			select ref, $2, ref, 'LOCAL', 'local', 'local', 'micro', $3, 'active', 'ACTIVE_HEALTHY', 1, now(), now()
+			from unnest($1::text[]) as ref returning id
+		)
+		insert into platform.project_services (project_id, service, host, port, image, healthy, seen_at)
+		select p.id, service, '10.213.0.2', 80, 'image', true, now() from p, unnest($3::text[]) as service`,
+		refs, organization.ID, store.DefaultServices)
+	require.NoError(b, err)
+	return refs
+}
+
+// spent is the processor time that this process has used.
+func spent(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func transactionsOf(b *testing.B, connection *pgx.Conn) (count int64) {
+	b.Helper()
+	err := connection.QueryRow(b.Context(), `
+		select xact_commit + xact_rollback from pg_stat_database where datname = current_database()`).Scan(&count)
+	require.NoError(b, err)
+	return count
+}
