@@ -186,3 +186,17 @@ func decoded(t *testing.T, recorder *httptest.ResponseRecorder, status int) map[
 	require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &object))
 	return object
 }
+
+func TestTheManagementClientMakesAFunction(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	owner := session(t, ada, "ada@example.com")
+	path := "/v1/projects/" + b.project(owner, b.organization(owner), "shop") + "/functions"
+	const asTheClientSays = "text/plain;charset=UTF-8"
+	made := b.rawAs(asTheClientSays, owner, http.MethodPost, path, `{"slug":"hello","name":"hello","body":"Deno.serve(() => new Response())"}`)
+	require.Equal(t, http.StatusCreated, made.Code, made.Body)
+	changed := b.rawAs(asTheClientSays, owner, http.MethodPatch, path+"/hello", `{"verify_jwt":false}`)
+	require.Equal(t, http.StatusOK, changed.Code, changed.Body)
+	require.Contains(t, changed.Body.String(), `"verify_jwt":false`)
+	require.Equal(t, http.StatusBadRequest, b.rawAs(asTheClientSays, owner, http.MethodPatch, path+"/hello", "not JSON").Code)
+}
