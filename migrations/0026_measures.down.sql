@@ -1,2 +1,3 @@
+drop table platform.log_requests;
 drop index platform.operations_upgraded;
 drop table platform.project_measures;

@@ -19,3 +19,19 @@ create table platform.project_measures (
 
 -- For what upgrades take: the last that went well.
 create index operations_upgraded on platform.operations (id) where kind = 'upgrade' and state = 'succeeded';
+
+-- What the API asks a target's provisioner of a container's log. A row lives for seconds, and may be lost with a crash: whoever
+-- asked asks again. See store/logs.go.
+create unlogged table platform.log_requests (
+  id         bigint generated always as identity primary key,
+  project_id bigint      not null,
+  target     text        not null,
+  service    text        not null,
+  since      timestamptz not null,
+  until      timestamptz not null,
+  created_at timestamptz not null default clock_timestamp(),
+  taken_at   timestamptz,
+  answer     bytea,      -- lines as JSON
+  failure    text        -- in plain words
+);
+create index log_requests_target on platform.log_requests (target, id) where taken_at is null;

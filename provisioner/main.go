@@ -25,6 +25,7 @@ import (
 	"github.com/plurabase/plurabase/provisioner/internal/adopted"
 	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
 	"github.com/plurabase/plurabase/provisioner/internal/execute"
+	"github.com/plurabase/plurabase/provisioner/internal/logs"
 	"github.com/plurabase/plurabase/provisioner/internal/measure"
 	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
@@ -109,6 +110,8 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 	looking := adopted.Watcher{State: state, Owner: owner(), Version: version(), Interval: adoptedInterval, Log: log}
 	var background sync.WaitGroup
 	background.Go(func() { looking.Run(ctx) })
+	reading := logs.Reader{State: state, Engine: engine, Target: settings.Target, Log: log}
+	background.Go(func() { reading.Run(ctx) })
 	if settings.MeasureEvery > 0 {
 		measuring := measure.Watcher{State: state, Engine: engine, Target: settings.Target, Every: settings.MeasureEvery, Log: log, Now: time.Now}
 		background.Go(func() { measuring.Run(ctx) })

@@ -472,13 +472,18 @@ func (s *Store) SettledProjects(ctx context.Context, target string) ([]Settled, 
 // ListenForWork calls wake whenever somebody wants something of the target's projects, until ctx ends or the
 // connection breaks. What was sent while nobody listened is lost: callers look by themselves, too.
 func (s *Store) ListenForWork(ctx context.Context, target string, wake func()) error {
+	return s.listen(ctx, wakeChannel, target, wake)
+}
+
+// listen calls wake once it hears, and whenever the channel names the target.
+func (s *Store) listen(ctx context.Context, channel, target string, wake func()) error {
 	pooled, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return wrap("connect to listen", err)
 	}
 	conn := pooled.Hijack() // it is listening from now on: it must not go back to the pool
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "listen "+wakeChannel); err != nil {
+	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
 		return wrap("listen", err)
 	}
 	wake()

@@ -147,6 +147,7 @@ func New(dependencies Dependencies) *API {
 	a.registerFunctionSecrets()
 	a.registerInvitations()
 	a.registerLints()
+	a.registerLogs()
 	a.registerMarketplace()
 	a.registerMeasures()
 	a.registerMembers()

@@ -157,6 +157,30 @@ func TestACommandInsideAContainer(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
+func TestWhatAContainerPrintedIsRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	before := time.Now().Add(-time.Second)
+	talker := b.sleeper("talker")
+	talker.Entrypoint = []string{"sh", "-c", "echo one; echo two >&2; echo three; exec sleep 600"}
+	b.start(b.network(), talker)
+	var read []string
+	require.Eventually(t, func() bool {
+		lines, err := b.Logs(t.Context(), talker.Container, before, time.Now(), 2, 1000)
+		require.NoError(t, err)
+		read = read[:0]
+		for _, line := range lines {
+			read = append(read, line.Text)
+		}
+		return len(read) == 2 && read[1] == "three"
+	}, 10*time.Second, 50*time.Millisecond, "%v", read)
+	lines, err := b.Logs(t.Context(), talker.Container, before.Add(-time.Hour), before, 10, 1000)
+	require.NoError(t, err)
+	require.Empty(t, lines, "it was not there then")
+	_, err = b.Logs(t.Context(), "plurabase-nobody", before, time.Now(), 10, 1000)
+	require.ErrorIs(t, err, engine.ErrNotFound)
+}
+
 func TestAPortThatIsTaken(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -1,0 +1,192 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/plurabase/plurabase/plugins/internal/access"
+	"github.com/plurabase/plurabase/plugins/internal/logquery"
+	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/store"
+)
+
+// What the project's containers printed, as upstream's log tables have it. Nobody collects it: the project's provisioner reads
+// what the container engine has kept (store.Logs).
+
+// LogsResponse is what a query of logs found, or why it could not be run.
+type LogsResponse struct {
+	Result []map[string]any `json:"result"`
+	Error  string           `json:"error,omitempty"`
+}
+
+// LogsBody is a query of logs.
+type LogsBody struct {
+	SQL   string `json:"sql,omitempty"`
+	Start string `json:"iso_timestamp_start,omitempty"`
+	End   string `json:"iso_timestamp_end,omitempty"`
+}
+
+type logsQuery struct {
+	Ref   string `path:"ref"`
+	SQL   string `query:"sql" doc:"As Studio's log pages and the MCP server write it."`
+	Start string `query:"iso_timestamp_start" doc:"By RFC 3339; an hour before the end where it is left out."`
+	End   string `query:"iso_timestamp_end" doc:"By RFC 3339; now where it is left out."`
+}
+
+type postLogsInput struct {
+	Ref  string `path:"ref"`
+	Body LogsBody
+}
+
+// logTables are the services whose logs upstream's tables are made of. What is not here, nobody keeps: requests, for one, are
+// the gateway's, which all projects share.
+var logTables = map[string]string{
+	"postgres_logs": store.ServiceDatabase, "pg_cron_logs": store.ServiceDatabase, "auth_logs": store.ServiceAuth,
+	"postgrest_logs": store.ServiceRest, "realtime_logs": store.ServiceRealtime, "storage_logs": store.ServiceStorage,
+	"function_logs": store.ServiceFunctions, "supavisor_logs": store.ServicePooler, "pgbouncer_logs": store.ServicePooler,
+}
+
+func (a *API) registerLogs() {
+	const path = "/projects/{ref}/analytics/endpoints/logs.all"
+	logs := access.InProject(access.AnalyticsRead, "logflare")
+	for _, prefix := range []string{"/platform", "/v1"} {
+		handle(a, route{
+			method: http.MethodGet, path: prefix + path, permission: logs, kind: Real, summary: "What the project's services printed",
+		}, a.queryLogs)
+	}
+	handle(a, route{
+		method: http.MethodPost, path: "/platform" + path, permission: logs, status: http.StatusCreated,
+		kind: Real, summary: "What the project's services printed",
+	}, func(ctx context.Context, c *call, in *postLogsInput) (LogsResponse, error) {
+		return a.queryLogs(ctx, c, &logsQuery{SQL: in.Body.SQL, Start: in.Body.Start, End: in.Body.End})
+	})
+}
+
+// logSpan is how far back is looked where nobody says.
+const logSpan = time.Hour
+
+func (a *API) queryLogs(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
+	found := LogsResponse{Result: []map[string]any{}}
+	service, kept := logTables[logquery.Table(in.SQL)]
+	if !kept || !slices.Contains(c.project.Services, service) {
+		return found, nil
+	}
+	query, err := logquery.Parse(in.SQL)
+	if err != nil {
+		found.Error = err.Error()
+		return found, nil
+	}
+	from, to, err := a.logSpanOf(in)
+	if err != nil {
+		return found, err
+	}
+	if c.project.Target == store.TargetAdopted {
+		found.Error = "The logs of an installation that was taken in are its own: look where it keeps them."
+		return found, nil
+	}
+	if silent, err := a.silentTarget(ctx, c.project.Target); err != nil {
+		return found, err
+	} else if silent != "" {
+		return found, problem.New(http.StatusServiceUnavailable, silent)
+	}
+	lines, err := a.store.Logs(ctx, c.project.Project, service, from, to)
+	if err != nil {
+		return found, a.logProblem(ctx, c, err)
+	}
+	rows := make([]logquery.Row, len(lines))
+	for i, line := range lines {
+		rows[len(lines)-1-i] = logRow(c.project.Ref, service, line)
+	}
+	found.Result = query.Run(rows)
+	return found, nil
+}
+
+func (a *API) logSpanOf(in *logsQuery) (from, to time.Time, err error) {
+	to = a.now()
+	if in.End != "" {
+		to, err = parseMoment(in.End)
+	}
+	from = to.Add(-logSpan)
+	if in.Start != "" && err == nil {
+		from, err = parseMoment(in.Start)
+	}
+	if err != nil || to.Before(from) {
+		return from, to, problem.BadRequest("iso_timestamp_start, iso_timestamp_end: expected times by RFC 3339, the one before the other.")
+	}
+	return from, to, nil
+}
+
+func (a *API) logProblem(ctx context.Context, c *call, err error) error {
+	switch {
+	case errors.Is(err, store.ErrTooManyLogs):
+		return problem.New(http.StatusTooManyRequests, "The project's logs are being read for others. Try again in a moment.")
+	case errors.Is(err, store.ErrNoLogs):
+		a.log.WarnContext(ctx, "logs could not be read", "request_id", requestID(ctx), "project", c.project.Ref, "error", err.Error())
+		return problem.New(http.StatusServiceUnavailable, "The project's provisioner does not tell its logs now. Try again in a moment.")
+	}
+	return err
+}
+
+// logSpace makes lines' ids: the same for the same line.
+var logSpace = uuid.MustParse("5b1f0a0e-6a0d-5a86-9f5e-0d1c61a6c7f4")
+
+func logRow(ref store.Ref, service string, line store.LogLine) logquery.Row {
+	row := logquery.Row{}
+	switch {
+	case service == store.ServiceDatabase:
+		row = postgresFields(line.Text)
+	case strings.HasPrefix(line.Text, "{"):
+		row = jsonFields(line.Text)
+	}
+	details := map[string]any{}
+	for name, value := range row {
+		details[name] = value
+	}
+	if service == store.ServiceDatabase {
+		details = map[string]any{"parsed": []any{details}}
+	}
+	row["id"] = uuid.NewSHA1(logSpace, fmt.Appendf(nil, "%s %s %d %s", ref, service, line.At.UnixNano(), line.Text)).String()
+	row["timestamp"], row["event_message"], row["identifier"] = float64(line.At.UnixMicro()), line.Text, string(ref)
+	row["metadata"] = []any{details}
+	return row
+}
+
+// postgresLine is what Postgres prints before its messages, whatever the prefix of its lines is.
+var postgresLine = regexp.MustCompile(`(?:^|\s)(?:([A-Za-z0-9_]+)@([A-Za-z0-9_]+)\s.*?)?(DEBUG[1-5]|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|STATEMENT|CONTEXT|QUERY): {1,2}`)
+
+func postgresFields(text string) logquery.Row {
+	found := postgresLine.FindStringSubmatch(text)
+	if found == nil {
+		return logquery.Row{}
+	}
+	row := logquery.Row{"error_severity": found[3]}
+	if found[1] != "" {
+		row["user_name"], row["database_name"] = found[1], found[2]
+	}
+	return row
+}
+
+// jsonFields is what a service says of a line, where it prints JSON: texts, numbers and the like.
+func jsonFields(text string) logquery.Row {
+	said := map[string]any{}
+	row := logquery.Row{}
+	if json.Unmarshal([]byte(text), &said) != nil {
+		return row
+	}
+	for name, value := range said {
+		switch value.(type) {
+		case string, float64, bool:
+			row[name] = value
+		}
+	}
+	return row
+}

@@ -1,0 +1,214 @@
+// Package logquery answers the queries that Studio's log pages and the MCP server make, over lines of logs that are at hand.
+// It knows as much of SQL as they use: one table, conditions, counts by groups, an order and a limit. What it cannot read it
+// refuses, by name.
+package logquery
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Row is one line of a log: id, timestamp, event_message and identifier, and whatever else was read out of it. A value is a
+// string, a float64, a bool or nil; the timestamp is microseconds since 1970, as upstream has it.
+type Row map[string]any
+
+// Query is a query that was read.
+type Query struct {
+	// Table is where from.
+	Table   string
+	items   []item
+	where   expression
+	groups  []string
+	order   string
+	falling bool
+	limit   int
+}
+
+type item struct {
+	name string
+	expression
+}
+
+// expression has a value for a row.
+type expression interface{ of(Row) any }
+
+// maxRows is what a query answers at most.
+const maxRows = 1000
+
+// Run answers the query over rows.
+func (q Query) Run(rows []Row) []map[string]any {
+	var found []Row
+	for _, row := range rows {
+		if q.where == nil || isTrue(q.where.of(row)) {
+			found = append(found, row)
+		}
+	}
+	var result []map[string]any
+	if q.counts() {
+		result = q.count(found)
+	} else {
+		result = q.list(found)
+	}
+	slices.SortStableFunc(result, func(a, b map[string]any) int {
+		if q.order == "" {
+			return 0
+		}
+		order := compare(a[q.order], b[q.order])
+		if q.falling {
+			return -order
+		}
+		return order
+	})
+	return result[:min(len(result), q.limit)]
+}
+
+func (q Query) list(rows []Row) []map[string]any {
+	result := make([]map[string]any, len(rows))
+	for i, row := range rows {
+		result[i] = map[string]any{}
+		for _, one := range q.items {
+			result[i][one.name] = one.of(row)
+		}
+	}
+	return result
+}
+
+// counts tells whether the query counts rows in place of listing them.
+func (q Query) counts() bool {
+	return slices.ContainsFunc(q.items, func(i item) bool { _, counts := i.expression.(counted); return counts })
+}
+
+// count counts rows by groups; without any, all are one.
+func (q Query) count(rows []Row) []map[string]any {
+	var keys []string
+	grouped := map[string][]Row{}
+	for _, row := range rows {
+		var key strings.Builder
+		for _, one := range q.items {
+			if slices.Contains(q.groups, one.name) {
+				fmt.Fprintf(&key, "%v\x00", one.of(row))
+			}
+		}
+		if _, known := grouped[key.String()]; !known {
+			keys = append(keys, key.String())
+		}
+		grouped[key.String()] = append(grouped[key.String()], row)
+	}
+	if len(q.groups) == 0 && len(keys) == 0 {
+		keys = []string{""}
+	}
+	result := []map[string]any{}
+	for _, key := range keys {
+		line := map[string]any{}
+		for _, one := range q.items {
+			switch counts, is := one.expression.(counted); {
+			case is:
+				line[one.name] = counts.in(grouped[key])
+			case len(grouped[key]) > 0:
+				line[one.name] = one.of(grouped[key][0])
+			}
+		}
+		result = append(result, line)
+	}
+	return result
+}
+
+// The expressions.
+type (
+	literal struct{ value any }
+	column  struct{ name string }
+	either  struct{ left, right expression }
+	both    struct{ left, right expression }
+	not     struct{ inner expression }
+	counted struct{ what expression } // nil: all rows
+	call    struct {
+		do   func([]any) any
+		with []expression
+	}
+	when struct{ condition, then, otherwise expression }
+)
+
+func (l literal) of(Row) any    { return l.value }
+func (c column) of(row Row) any { return row[c.name] }
+func (e either) of(row Row) any { return isTrue(e.left.of(row)) || isTrue(e.right.of(row)) }
+func (b both) of(row Row) any   { return isTrue(b.left.of(row)) && isTrue(b.right.of(row)) }
+func (counted) of(Row) any      { return nil } // it is of many rows: in
+
+// of is unknown where the inner one is, as in SQL.
+func (n not) of(row Row) any {
+	value := n.inner.of(row)
+	if value == nil {
+		return nil
+	}
+	return !isTrue(value)
+}
+
+func (c counted) in(rows []Row) float64 {
+	n := 0
+	for _, row := range rows {
+		if c.what == nil || c.what.of(row) != nil {
+			n++
+		}
+	}
+	return float64(n)
+}
+
+func (c call) of(row Row) any {
+	values := make([]any, len(c.with))
+	for i, one := range c.with {
+		values[i] = one.of(row)
+	}
+	return c.do(values)
+}
+
+func (w when) of(row Row) any {
+	if isTrue(w.condition.of(row)) {
+		return w.then.of(row)
+	}
+	if w.otherwise == nil {
+		return nil
+	}
+	return w.otherwise.of(row)
+}
+
+func isTrue(value any) bool { is, _ := value.(bool); return is }
+
+// compare orders numbers by what they are, and everything else by its text. A time is compared with a timestamp.
+func compare(a, b any) int {
+	if x, y, ok := numbers(a, b); ok {
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(textOf(a), textOf(b))
+}
+
+func numbers(a, b any) (x, y float64, ok bool) {
+	x, isA := a.(float64)
+	y, isB := b.(float64)
+	switch {
+	case isA && !isB:
+		y, isB = moment(b)
+	case isB && !isA:
+		x, isA = moment(a)
+	}
+	return x, y, isA && isB
+}
+
+// moment is the timestamp of a time by RFC 3339.
+func moment(value any) (float64, bool) {
+	text, is := value.(string)
+	at, err := time.Parse(time.RFC3339, text)
+	return float64(at.UnixMicro()), is && err == nil
+}
+
+func textOf(value any) string {
+	if value == nil {
+		return ""
+	}
+	if text, is := value.(string); is {
+		return text
+	}
+	return fmt.Sprint(value)
+}

@@ -1,0 +1,439 @@
+package logquery
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxQuery is far above what Studio sends.
+const maxQuery = 20_000
+
+// tokens are words, numbers, texts in quotes, and signs. Comments and space fall between them.
+var tokens = regexp.MustCompile("(?s)--[^\n]*|/\\*.*?\\*/|'(?:[^'\\\\]|''|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|" +
+	`[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*|[0-9]+(?:\.[0-9]+)?|<=|>=|!=|<>|::|[-+*/%=<>(),;.\[\]]|\s+|.`)
+
+type parser struct {
+	rest []string
+}
+
+// unreadable ends the parse: Parse returns it.
+type unreadable struct{ at string }
+
+func (u unreadable) Error() string {
+	if u.at == "" {
+		return "the query ends too early"
+	}
+	return fmt.Sprintf("this platform's logs cannot be asked for %.60q: it reads the queries of Studio's log pages", u.at)
+}
+
+// Parse reads a query. Its error is written for whoever wrote the query.
+func Parse(sql string) (q Query, err error) {
+	if len(sql) > maxQuery {
+		return Query{}, unreadable{sql}
+	}
+	p := &parser{}
+	for _, token := range tokens.FindAllString(sql, -1) {
+		if strings.TrimSpace(token) != "" && !strings.HasPrefix(token, "--") && !strings.HasPrefix(token, "/*") && token != ";" {
+			p.rest = append(p.rest, token)
+		}
+	}
+	defer func() {
+		cause := recover()
+		refused, is := cause.(unreadable)
+		if cause != nil && !is {
+			panic(cause)
+		}
+		if is {
+			q, err = Query{}, refused
+		}
+	}()
+	return p.query(), nil
+}
+
+// Table is the table that a query is about, whether or not the rest of it can be read; empty where it names none.
+func Table(sql string) string {
+	if found := fromTable.FindStringSubmatch(sql); found != nil {
+		return strings.ToLower(found[1])
+	}
+	return ""
+}
+
+var fromTable = regexp.MustCompile("(?i)\\bfrom\\s+`?([a-z_]+)`?")
+
+func (p *parser) query() Query {
+	q := Query{limit: maxRows}
+	p.expect("select")
+	for !p.is("from") {
+		q.items = append(q.items, p.item())
+		p.take(",")
+	}
+	p.expect("from")
+	q.Table = strings.ToLower(strings.Trim(p.next(), "`"))
+	p.joins()
+	if p.take("where") {
+		q.where = p.or()
+	}
+	if p.take("group") {
+		p.expect("by")
+		q.groups = p.names()
+	}
+	if p.take("order") {
+		p.expect("by")
+		q.order = lastPart(p.next())
+		q.falling = p.take("desc")
+		p.take("asc")
+	}
+	if p.take("limit") {
+		limit, err := strconv.Atoi(p.next())
+		if err != nil || limit < 0 {
+			p.fail()
+		}
+		q.limit = min(limit, maxRows)
+	}
+	if len(p.rest) > 0 || len(q.items) == 0 {
+		p.fail()
+	}
+	return q
+}
+
+// joins passes over what brings nested fields up: rows have them at hand by their own names.
+func (p *parser) joins() {
+	p.alias()
+	for p.is("cross") || p.is("left") || p.is("inner") || p.is("join") {
+		for !p.take("join") {
+			p.next()
+		}
+		p.expect("unnest")
+		p.expect("(")
+		p.next()
+		p.expect(")")
+		p.alias()
+		if p.take("on") {
+			p.expect("true")
+		}
+	}
+}
+
+// alias passes over another name.
+func (p *parser) alias() {
+	if p.take("as") {
+		p.next()
+		return
+	}
+	if len(p.rest) > 0 && wordLike.MatchString(p.rest[0]) && !slices.Contains(clauses, strings.ToLower(p.rest[0])) {
+		p.next()
+	}
+}
+
+var (
+	wordLike = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	clauses  = []string{"cross", "left", "inner", "join", "on", "where", "group", "order", "limit", "from"}
+)
+
+func (p *parser) item() item {
+	first := ""
+	if len(p.rest) > 0 {
+		first = p.rest[0]
+	}
+	one := item{expression: p.or(), name: lastPart(first)}
+	if p.take("as") {
+		one.name = strings.Trim(p.next(), "`\"")
+	}
+	return one
+}
+
+func (p *parser) names() []string {
+	names := []string{lastPart(p.next())}
+	for p.take(",") {
+		names = append(names, lastPart(p.next()))
+	}
+	return names
+}
+
+// lastPart is `level` of `metadata.level`.
+func lastPart(path string) string {
+	path = strings.Trim(path, "`")
+	return path[strings.LastIndexByte(path, '.')+1:]
+}
+
+func (p *parser) or() expression {
+	left := p.and()
+	for p.take("or") {
+		left = either{left, p.and()}
+	}
+	return left
+}
+
+func (p *parser) and() expression {
+	left := p.not()
+	for p.take("and") {
+		left = both{left, p.not()}
+	}
+	return left
+}
+
+func (p *parser) not() expression {
+	if p.take("not") {
+		return not{p.not()}
+	}
+	return p.comparison()
+}
+
+func (p *parser) comparison() expression {
+	left := p.operand()
+	if p.take("is") {
+		negated := p.take("not")
+		p.expect("null")
+		return call{func(v []any) any { return (v[0] == nil) != negated }, []expression{left}}
+	}
+	negated := p.take("not")
+	var found expression
+	switch {
+	case p.take("in"):
+		found = known(func(v []any) any {
+			return slices.ContainsFunc(v[1:], func(one any) bool { return compare(v[0], one) == 0 })
+		}, append([]expression{left}, p.list()...))
+	case p.take("like"):
+		found = known(func(v []any) any { return likePattern(textOf(v[1])).MatchString(textOf(v[0])) }, []expression{left, p.operand()})
+	case p.take("between"):
+		low := p.operand()
+		p.expect("and")
+		found = known(func(v []any) any { return compare(v[0], v[1]) >= 0 && compare(v[0], v[2]) <= 0 }, []expression{left, low, p.operand()})
+	case negated:
+		p.fail()
+	default:
+		return p.operator(left)
+	}
+	if negated {
+		return not{found}
+	}
+	return found
+}
+
+var operators = map[string]func(int) bool{
+	"=": func(c int) bool { return c == 0 }, "!=": func(c int) bool { return c != 0 }, "<>": func(c int) bool { return c != 0 },
+	"<": func(c int) bool { return c < 0 }, "<=": func(c int) bool { return c <= 0 },
+	">": func(c int) bool { return c > 0 }, ">=": func(c int) bool { return c >= 0 },
+}
+
+func (p *parser) operator(left expression) expression {
+	for sign, holds := range operators {
+		if p.take(sign) {
+			return known(func(v []any) any { return holds(compare(v[0], v[1])) }, []expression{left, p.operand()})
+		}
+	}
+	return left
+}
+
+// known is a call that has no value where one of what it is given has none, as in SQL.
+func known(do func([]any) any, with []expression) expression {
+	return call{func(values []any) any {
+		if slices.Contains(values, nil) {
+			return nil
+		}
+		return do(values)
+	}, with}
+}
+
+// likePattern is the regular expression of a pattern with % and _.
+func likePattern(pattern string) *regexp.Regexp {
+	quoted := regexp.QuoteMeta(pattern)
+	return regexp.MustCompile("(?s)^" + strings.NewReplacer("%", ".*", "_", ".").Replace(quoted) + "$")
+}
+
+func (p *parser) list() []expression {
+	p.expect("(")
+	all := []expression{p.operand()}
+	for p.take(",") {
+		all = append(all, p.operand())
+	}
+	p.expect(")")
+	return all
+}
+
+func (p *parser) operand() expression {
+	value := p.plainOperand()
+	for p.take("::") { // a cast
+		p.next()
+	}
+	return value
+}
+
+func (p *parser) plainOperand() expression {
+	token := p.next()
+	switch lower := strings.ToLower(token); {
+	case token == "(":
+		inner := p.or()
+		p.expect(")")
+		return inner
+	case isText(token):
+		return literal{unquote(token)}
+	case token[0] >= '0' && token[0] <= '9':
+		number, err := strconv.ParseFloat(token, 64)
+		if err != nil {
+			p.failAt(token)
+		}
+		return literal{number}
+	case lower == "true" || lower == "false":
+		return literal{lower == "true"}
+	case lower == "null":
+		return literal{nil}
+	case lower == "case":
+		return p.caseWhen()
+	case p.take("("):
+		return p.function(lower)
+	case wordLike.MatchString(lastPart(token)):
+		return column{lastPart(token)}
+	}
+	p.failAt(token)
+	return nil
+}
+
+// isText tells whether a token is a text in quotes: one alone is none.
+func isText(token string) bool { return len(token) > 1 && (token[0] == '\'' || token[0] == '"') }
+
+func unquote(token string) string {
+	inner := token[1 : len(token)-1]
+	if token[0] == '\'' {
+		inner = strings.ReplaceAll(inner, "''", "'")
+	}
+	return strings.NewReplacer(`\\`, `\`, `\'`, `'`, `\"`, `"`).Replace(inner)
+}
+
+func (p *parser) caseWhen() expression {
+	p.expect("when")
+	one := when{condition: p.or()}
+	p.expect("then")
+	one.then = p.operand()
+	switch {
+	case p.is("when"):
+		one.otherwise = p.caseWhen()
+		return one
+	case p.take("else"):
+		one.otherwise = p.operand()
+	}
+	p.expect("end")
+	return one
+}
+
+func (p *parser) function(name string) expression {
+	switch name {
+	case "count":
+		if p.take("*") {
+			p.expect(")")
+			return counted{}
+		}
+		what := p.or()
+		p.expect(")")
+		return counted{what}
+	case "cast", "safe_cast":
+		value := p.or()
+		p.expect("as")
+		to := strings.ToLower(p.next())
+		p.expect(")")
+		return known(func(v []any) any { return cast(v[0], to) }, []expression{value})
+	case "timestamp_trunc":
+		value := p.or()
+		p.expect(",")
+		unit := strings.ToLower(p.next())
+		p.expect(")")
+		if truncation[unit] == 0 {
+			p.failAt(unit)
+		}
+		return known(func(v []any) any { return truncated(v[0], unit) }, []expression{value})
+	case "regexp_contains":
+		text := p.or()
+		p.expect(",")
+		pattern := p.pattern()
+		p.expect(")")
+		return known(func(v []any) any { return pattern.MatchString(textOf(v[0])) }, []expression{text})
+	case "lower", "upper":
+		value := p.or()
+		p.expect(")")
+		change := strings.ToLower
+		if name == "upper" {
+			change = strings.ToUpper
+		}
+		return known(func(v []any) any { return change(textOf(v[0])) }, []expression{value})
+	}
+	p.failAt(name)
+	return nil
+}
+
+// pattern reads a regular expression, which is compiled once. Go's take time in proportion to the text, whatever they are.
+func (p *parser) pattern() *regexp.Regexp {
+	token := p.next()
+	if !isText(token) {
+		p.failAt(token)
+	}
+	pattern, err := regexp.Compile(unquote(token))
+	if err != nil {
+		p.failAt(token)
+	}
+	return pattern
+}
+
+// truncation is microseconds by unit.
+var truncation = map[string]int64{"second": 1e6, "minute": 60e6, "hour": 3600e6, "day": 86400e6}
+
+func truncated(value any, unit string) any {
+	at, is := value.(float64)
+	if !is {
+		return nil
+	}
+	return float64(int64(at) / truncation[unit] * truncation[unit])
+}
+
+func cast(value any, to string) any {
+	switch to {
+	case "int64", "float64", "numeric":
+		number, err := strconv.ParseFloat(textOf(value), 64)
+		if err != nil {
+			return nil
+		}
+		return number
+	case "string":
+		return textOf(value)
+	}
+	return value // a time is what it is
+}
+
+func (p *parser) is(word string) bool {
+	return len(p.rest) > 0 && strings.EqualFold(p.rest[0], word)
+}
+
+func (p *parser) take(word string) bool {
+	if !p.is(word) {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+func (p *parser) expect(word string) {
+	if !p.take(word) {
+		p.fail()
+	}
+}
+
+func (p *parser) next() string {
+	if len(p.rest) == 0 {
+		p.fail()
+	}
+	token := p.rest[0]
+	p.rest = p.rest[1:]
+	return token
+}
+
+func (p *parser) fail() {
+	at := ""
+	if len(p.rest) > 0 {
+		at = p.rest[0]
+	}
+	p.failAt(at)
+}
+
+func (p *parser) failAt(token string) { panic(unreadable{token}) }
