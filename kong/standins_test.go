@@ -54,8 +54,11 @@ func startStandIns(w *projectWorld, p project) {
 		service string
 		handler http.Handler
 	}{
-		{store.ServiceAuth, s.auth()}, {store.ServiceRest, s.rest()}, {store.ServiceStorage, s.storage()},
-		{store.ServiceRealtime, s.realtime()}, {store.ServiceFunctions, s.functions()},
+		{store.ServiceAuth, s.auth()},
+		{store.ServiceRest, s.rest()},
+		{store.ServiceStorage, s.storage()},
+		{store.ServiceRealtime, s.realtime()},
+		{store.ServiceFunctions, s.functions()},
 	} {
 		w.serve(p, one.service, fmt.Sprintf("127.1.%d.%d", w.projects, i+100), one.handler)
 	}
@@ -147,14 +150,19 @@ func (s *standIns) auth() http.Handler {
 	})
 	mux.HandleFunc("GET /admin/users", func(w http.ResponseWriter, r *http.Request) {
 		claims, ok := s.caller(w, r.Header.Get("Authorization"))
-		if ok && claims.Role != "service_role" {
+		if !ok {
+			return
+		}
+		if claims.Role != "service_role" {
 			say(w, http.StatusForbidden, map[string]any{"code": 403, "error_code": "not_admin", "msg": "User not allowed"})
 			return
 		}
 		users := []any{}
+		s.mutex.Lock()
 		for email, one := range s.users {
 			users = append(users, userOf(one.ID.String(), email))
 		}
+		s.mutex.Unlock()
 		say(w, http.StatusOK, map[string]any{"users": users, "aud": "authenticated"})
 	})
 	return mux

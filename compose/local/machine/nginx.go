@@ -40,5 +40,5 @@ func ensureNginx(ctx context.Context, folder string) error {
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("one package of nginx should be in %s, and not %d", folder, len(packages))
 	}
-	return run(exec.CommandContext(ctx, "dpkg-deb", "--extract", packages[0], folder)) //nolint:gosec // a file that apt-get has just fetched
+	return run(exec.CommandContext(ctx, "dpkg-deb", "--extract", packages[0], folder))
 }
