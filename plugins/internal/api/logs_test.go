@@ -121,8 +121,9 @@ func TestWhyThereAreNoLogsIsSaid(t *testing.T) {
 
 func TestAuthsLinesAreReadAsItPrintsThem(t *testing.T) {
 	t.Parallel()
-	row := logRow("abcdefghijklmnopqrst", store.ServiceAuth, store.LogLine{At: storetest.Now,
-		Text: `{"level":"error","msg":"400: Invalid login credentials","path":"/token","status":400,"nested":{"a":1}}`})
+	row := logRow("abcdefghijklmnopqrst", store.ServiceAuth, store.LogLine{
+		At: storetest.Now, Text: `{"level":"error","msg":"400: Invalid login credentials","path":"/token","status":400,"nested":{"a":1}}`,
+	})
 	require.Equal(t, []any{"error", "/token", 400., nil}, []any{row["level"], row["path"], row["status"], row["nested"]})
 	plain := logRow("abcdefghijklmnopqrst", store.ServiceRest, store.LogLine{At: storetest.Now, Text: "{not JSON"})
 	require.Equal(t, "{not JSON", plain["event_message"])
