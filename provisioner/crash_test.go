@@ -231,11 +231,11 @@ func (m *mortal) ask(project store.Project, kind store.OperationKind) store.Proj
 }
 
 // awaitEnd fails the test where an operation does not end as it should.
-func (b *mortal) awaitEnd(project store.Project, one episode) {
-	b.Helper()
-	require.True(b, b.ends(project, one), "%s does not end: %s", one.kind, b.state(project))
+func (m *mortal) awaitEnd(project store.Project, one episode) {
+	m.Helper()
+	require.True(m, m.ends(project, one), "%s does not end: %s", one.kind, m.state(project))
 	if one.becomes == store.StatusActiveHealthy {
-		require.True(b, b.hasData(b.project(project.Ref), one.kind == store.OperationCreate))
+		require.True(m, m.hasData(m.project(project.Ref), one.kind == store.OperationCreate))
 	}
 }
 
@@ -264,11 +264,11 @@ func (b *bundle) state(project store.Project) string {
 }
 
 // anonymous lists what is on Docker, and unfinished among the backups, for the test's target, in order, with REF for the project's ref.
-func (b *mortal) anonymous(project store.Project) []string {
-	b.Helper()
-	names := append(b.objects("io.plurabase.target="+b.target), b.objects("io.plurabase.scratch="+b.target)...)
-	unfinished, err := filepath.Glob(filepath.Join(b.directory, "*", "*.partial"))
-	require.NoError(b, err)
+func (m *mortal) anonymous(project store.Project) []string {
+	m.Helper()
+	names := append(m.objects("io.plurabase.target="+m.target), m.objects("io.plurabase.scratch="+m.target)...)
+	unfinished, err := filepath.Glob(filepath.Join(m.directory, "*", "*.partial"))
+	require.NoError(m, err)
 	names = append(names, unfinished...)
 	for i, name := range names {
 		names[i] = strings.ReplaceAll(name, string(project.Ref), "REF")
@@ -278,22 +278,22 @@ func (b *mortal) anonymous(project store.Project) []string {
 }
 
 // compare counts what is there and should not be, and what is lost.
-func (b *mortal) compare(where string, expected, found []string, count *tally) {
-	b.Helper()
+func (m *mortal) compare(where string, expected, found []string, count *tally) {
+	m.Helper()
 	for _, name := range slices.Compact(slices.Clone(found)) {
 		if !slices.Contains(expected, name) {
 			count.orphans.Add(1)
-			b.Errorf("%s: %s is left", where, name)
+			m.Errorf("%s: %s is left", where, name)
 		}
 	}
 	if compact := slices.Compact(slices.Clone(found)); len(compact) < len(found) {
 		count.duplicates.Add(int64(len(found) - len(compact)))
-		b.Errorf("%s: something is there twice: %v", where, found)
+		m.Errorf("%s: something is there twice: %v", where, found)
 	}
 	for _, name := range expected {
 		if !slices.Contains(found, name) {
 			count.lost.Add(1)
-			b.Errorf("%s: %s is lost", where, name)
+			m.Errorf("%s: %s is lost", where, name)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestTheImageHoldsStaticExecutablesOfNobody(t *testing.T) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
-	require.NoError(t, os.Mkdir(filepath.Join(folder, "backups"), 0o755)) //nolint:gosec // as `make images` makes it
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "backups"), 0o755)) // as `make images` makes it
 	const tag = "plurabase/provisioner:image-test"
 	output, err = exec.Command("docker", "build", "--quiet", "--tag", tag, "--file", "Dockerfile", folder).CombinedOutput()
 	require.NoError(t, err, string(output))
