@@ -82,6 +82,7 @@ soak: ## Ten minutes of load; fails where memory, goroutines or open files grow
 .PHONY: docs
 docs: ## Write the documents that are made from the code
 	go run ./plugins/platform-api -reference > docs/api.md
+	go test -count=1 -run '^TestTheClientsTableIsCurrent$$' ./compose/local/platform -update
 
 .PHONY: proof
 proof: proof-story proof-matrix proof-contract proof-render ## Run every proof
@@ -115,6 +116,12 @@ proof-crash: ## The provisioner killed after every step of every operation, on r
 .PHONY: proof-routing
 proof-routing: ## Where requests to projects go: every path, key and state, and what is made to lead elsewhere
 	@$(LOCAL) with go test -count=1 -run '^TestRouting$$' ./kong -v
+
+proof: proof-clients
+
+.PHONY: proof-clients
+proof-clients: ## The official management client, as npm has it, over the gateway: every method of docs/clients.md
+	@$(LOCAL) with go test -count=1 -timeout 15m -run '^TestClients$$' ./compose/local/platform -v
 
 .PHONY: test-kong
 test-kong: ## Run the plugins' tests in a real Kong (KONG_IMAGE), where its image can be had

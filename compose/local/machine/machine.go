@@ -66,7 +66,7 @@ func Prepare(ctx context.Context, options Options) (*Machine, error) {
 	})
 	group.Go(func() error {
 		return options.Progress.Run(groupContext, "postgres-meta, the supabase CLI and supabase-js, from npm", func(ctx context.Context) error {
-			return installModules(ctx, filepath.Dir(m.Modules))
+			return installModules(ctx, platformModules, filepath.Dir(m.Modules))
 		})
 	})
 	group.Go(func() error { return m.prepareDocker(groupContext, options) })

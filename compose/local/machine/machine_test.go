@@ -60,10 +60,10 @@ func TestModulesAreInstalledOnce(t *testing.T) {
 	npm := filepath.Join(bin, "npm")
 
 	require.NoError(t, os.WriteFile(npm, []byte(installer(1)), 0o700))
-	require.Error(t, installModules(t.Context(), folder))
+	require.Error(t, installModules(t.Context(), platformModules, folder))
 	require.NoError(t, os.WriteFile(npm, []byte(installer(0)), 0o700))
-	require.NoError(t, installModules(t.Context(), folder), "a failed installation is tried again")
-	require.NoError(t, installModules(t.Context(), folder))
+	require.NoError(t, installModules(t.Context(), platformModules, folder), "a failed installation is tried again")
+	require.NoError(t, installModules(t.Context(), platformModules, folder))
 	made, err := os.ReadFile(calls)
 	require.NoError(t, err)
 	require.Equal(t, "call\ncall\n", string(made), "an installation that is whole is left alone")

@@ -12,14 +12,26 @@ import (
 	"path/filepath"
 )
 
-//go:embed npm/package.json npm/package-lock.json
+//go:embed npm/package.json npm/package-lock.json clients/package.json clients/package-lock.json
 var npmFiles embed.FS
 
-// installModules installs what the lock file names into folder, unless that was done before. Install scripts do not run:
-// nothing here needs one, and they could do anything. It is `npm install`, not `npm ci`, which refuses a lock file without
-// the CLI's executables for every other platform.
-func installModules(ctx context.Context, folder string) error {
-	lock, err := npmFiles.ReadFile("npm/package-lock.json")
+// What is installed from npm, by the folder here that names it.
+const (
+	platformModules = "npm"     // what the platform needs to run
+	clientModules   = "clients" // the official tools that it is tried with
+)
+
+// InstallClients installs the official tools that the platform is tried with below dir, and returns npm's folder.
+func InstallClients(ctx context.Context, dir string) (modules string, err error) {
+	folder := filepath.Join(dir, clientModules)
+	return filepath.Join(folder, "node_modules"), installModules(ctx, clientModules, folder)
+}
+
+// installModules installs what the lock file of a list names into folder, unless that was done before. Install scripts do
+// not run: nothing here needs one, and they could do anything. It is `npm install`, not `npm ci`, which refuses a lock file
+// without the CLI's executables for every other platform.
+func installModules(ctx context.Context, list, folder string) error {
+	lock, err := npmFiles.ReadFile(list + "/package-lock.json")
 	if err != nil {
 		return err
 	}
@@ -32,7 +44,7 @@ func installModules(ctx context.Context, folder string) error {
 		return fmt.Errorf("make npm's folder: %w", err)
 	}
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		content, err := npmFiles.ReadFile("npm/" + name)
+		content, err := npmFiles.ReadFile(list + "/" + name)
 		if err != nil {
 			return err
 		}
