@@ -70,7 +70,7 @@ func (c *clients) callMethods(token string, cases []clientCase) (results []resul
 	fill := strings.NewReplacer("{ref}", c.ref, "{org}", c.org)
 	encoded, err := json.Marshal(calls)
 	require.NoError(c.t, err)
-	output, err := exec.CommandContext(c.t.Context(), "node", "-e", callManagement, c.modules, token, //nolint:gosec // the test's own program
+	output, err := exec.CommandContext(c.t.Context(), "node", "-e", callManagement, c.modules, token,
 		c.platform.URL()+"/api", fill.Replace(string(encoded))).CombinedOutput()
 	require.NoError(c.t, err, string(output))
 	var gave struct {
