@@ -109,10 +109,10 @@ func (s *Store) ListenForLogRequests(ctx context.Context, target string, wake fu
 // TakeLogRequest takes one of a target's requests that nobody has taken. ErrNotFound: there is none. Those that whoever asked
 // has given up are dropped.
 func (s *Store) TakeLogRequest(ctx context.Context, target string) (LogRequest, error) {
-	if _, err := s.pool.Exec(ctx, `delete from platform.log_requests where created_at < clock_timestamp() - 2 * $1::interval`, logPatience); err != nil {
-		return LogRequest{}, wrap("forget old requests for logs", err)
-	}
 	rows, _ := s.pool.Query(ctx, `
+		with given_up as (
+			delete from platform.log_requests where created_at < clock_timestamp() - 2 * $2::interval
+		)
 		update platform.log_requests r set taken_at = clock_timestamp() from platform.projects p
 		where p.id = r.project_id and p.target = r.target and r.id = (
 			select id from platform.log_requests

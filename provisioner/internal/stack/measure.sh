@@ -1,3 +1,4 @@
+#!/bin/sh
 psql --no-psqlrc --quiet --no-align --tuples-only --set=VERBOSITY=terse \
   --host=127.0.0.1 --username=supabase_read_only_user --dbname=postgres --file=- 2>/dev/null
 echo "-- disk"
