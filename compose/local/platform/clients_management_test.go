@@ -151,10 +151,7 @@ var managementCases = []clientCase{
 	{name: "listAllNetworkBans", input: inRef(), prints: "banned_ipv4_addresses"},
 	{name: "listAllNetworkBansEnriched", input: inRef(), prints: "banned_ipv4_addresses"},
 	{name: "deleteNetworkBans", input: inRef(body{"ipv4_addresses": []string{"192.0.2.1"}}), prints: ""},
-	{
-		name: "getDiskUtilization, of a project that was not measured yet", input: inRef(), prints: "was not measured yet",
-		because: "A project is measured every PLURABASE_MEASURE_EVERY, and this one is younger.",
-	},
+	{name: "getDiskUtilization", input: inRef(), prints: "fs_size_bytes", note: "Once the project was measured."},
 	{name: "modifyDatabaseDisk", input: inRef(body{"attributes": body{"type": "gp3", "iops": 3000, "size_gb": 100}}), prints: "A project's data lies on the operator's own disk: it has no ", because: "A project's data lies on the operator's own disk: it has no size, speed or growth of its own that could be set or told from here."},
 	{name: "getProjectDiskAutoscaleConfig", input: inRef(), prints: ""},
 	{name: "setupAReadReplica", input: inRef(body{"read_replica_region": "eu-central-1"}), prints: "This platform runs one database server for each project: the", because: "This platform runs one database server for each project: there are no read replicas."},

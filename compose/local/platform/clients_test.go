@@ -86,6 +86,10 @@ func startClients(t *testing.T) *clients {
 	require.Len(t, projects, 1)
 	c.ref = projects[0].ID
 	c.become(c.ref, "ACTIVE_HEALTHY")
+	// The provisioner measures a project some seconds after it runs.
+	c.eventually(func() bool {
+		return c.send(http.MethodGet, "/api/v1/projects/"+c.ref+"/config/disk/util", nil, "").status == http.StatusOK
+	})
 	return c
 }
 
