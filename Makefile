@@ -111,7 +111,7 @@ proof-contract-states: ## Every row of the lifecycle's table, on the engine in m
 
 .PHONY: proof-crash
 proof-crash: ## The provisioner killed after every step of every operation, on real Docker
-	@$(LOCAL) with env PLURABASE_PROOF=all go test -count=1 -timeout 20m -parallel 6 -run '^TestCrash$$' ./provisioner -v
+	@$(LOCAL) with env PLURABASE_PROOF=all go test -count=1 -timeout 60m -parallel 6 -run '^TestCrash$$' ./provisioner -v
 
 .PHONY: proof-routing
 proof-routing: ## Where requests to projects go: every path, key and state, and what is made to lead elsewhere
