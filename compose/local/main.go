@@ -62,7 +62,7 @@ func dispatch(ctx context.Context, arguments []string) error {
 }
 
 // prepare makes the machine ready, and returns the repository and the run folder with it.
-func prepare(ctx context.Context, image string) (m *machine.Machine, root, dir string, err error) {
+func prepare(ctx context.Context, image string, tests bool) (m *machine.Machine, root, dir string, err error) {
 	if root, err = os.Getwd(); err != nil {
 		return nil, "", "", err
 	}
@@ -71,7 +71,7 @@ func prepare(ctx context.Context, image string) (m *machine.Machine, root, dir s
 	}
 	dir = filepath.Join(root, ".run")
 	m, err = machine.Prepare(ctx, machine.Options{
-		Root: root, Dir: dir, PostgresImage: image, Progress: machine.NewProgress(os.Stdout),
+		Root: root, Dir: dir, PostgresImage: image, Tests: tests, Progress: machine.NewProgress(os.Stdout),
 	})
 	return m, root, dir, err
 }
@@ -79,7 +79,7 @@ func prepare(ctx context.Context, image string) (m *machine.Machine, root, dir s
 func run(ctx context.Context) error {
 	began := time.Now()
 	fmt.Println("Preparing this machine:")
-	m, root, dir, err := prepare(ctx, os.Getenv("PLURABASE_POSTGRES_IMAGE"))
+	m, root, dir, err := prepare(ctx, os.Getenv("PLURABASE_POSTGRES_IMAGE"), false)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func with(ctx context.Context, arguments []string) error {
 	if image == "" {
 		image = machine.DebianImage
 	}
-	m, _, _, err := prepare(ctx, image)
+	m, _, _, err := prepare(ctx, image, true)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,9 @@ type Options struct {
 	// PostgresImage is the image of the projects' databases, or DebianImage. Where it is empty: upstream's, if a registry
 	// has it for us, else DebianImage.
 	PostgresImage string
-	Progress      *Progress
+	// Tests asks for what only tests need, too.
+	Tests    bool
+	Progress *Progress
 }
 
 // Machine is a machine that is ready.
@@ -87,11 +89,13 @@ func (m *Machine) prepareDocker(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	err = progress.Run(ctx, "nginx, which Kong is made of, for a test", func(ctx context.Context) error {
-		return ensureNginx(ctx, filepath.Join(options.Dir, "nginx"))
-	})
-	if err != nil {
-		return err
+	if options.Tests {
+		err = progress.Run(ctx, "nginx, which Kong is made of, for a test", func(ctx context.Context) error {
+			return ensureNginx(ctx, filepath.Join(options.Dir, "nginx"))
+		})
+		if err != nil {
+			return err
+		}
 	}
 	err = progress.Run(ctx, "Docker Engine", func(ctx context.Context) (err error) {
 		m.docker, err = ensureDocker(ctx, filepath.Join(options.Dir, "log"))
