@@ -95,7 +95,8 @@ func (s *Store) awaitLogs(ctx context.Context, id int64) ([]LogLine, error) {
 			return nil, fmt.Errorf("%w: %s", ErrNoLogs, *failure)
 		case answer != nil:
 			var lines []LogLine
-			return lines, wrap("read the logs", json.Unmarshal(answer, &lines))
+			err = json.Unmarshal(answer, &lines)
+			return lines, wrap("read the logs", err)
 		}
 	}
 }

@@ -61,5 +61,6 @@ func patchOf(body any) (store.SectionConfig, error) {
 		return nil, fmt.Errorf("encode the settings: %w", err)
 	}
 	var patch store.SectionConfig
-	return patch, json.Unmarshal(encoded, &patch)
+	err = json.Unmarshal(encoded, &patch)
+	return patch, err
 }

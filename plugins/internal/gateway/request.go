@@ -141,5 +141,6 @@ func changes(method string) bool {
 // asProblem returns the problem in err, if there is one: what the client did wrong, not what Kong did.
 func asProblem(err error) (*problem.Problem, bool) {
 	var known *problem.Problem
-	return known, errors.As(err, &known)
+	ok := errors.As(err, &known)
+	return known, ok
 }

@@ -106,7 +106,8 @@ func (t *Tokens) decode(text string) (opened token, err error) {
 	if err != nil {
 		return opened, err
 	}
-	return opened, json.Unmarshal(plain, &opened)
+	err = json.Unmarshal(plain, &opened)
+	return opened, err
 }
 
 func (t *Tokens) unseal(sealed []byte) (plain []byte, err error) {
