@@ -313,9 +313,9 @@ func TestTheGatewaysLogsHaveTheirFormats(t *testing.T) {
 	}
 }
 
-// forOthers are settings of the plugins that no compose file decides: those of Go's profiles, and the issuer of another GoTrue than the
-// platform's own.
-var forOthers = []string{"PLURABASE_PPROF_DIR", "PLURABASE_JWT_ISSUER"}
+// forOthers are settings of the plugins that no compose file decides: those of Go's profiles, the issuer of another GoTrue than the
+// platform's own, and the proxies that Kong is told to believe.
+var forOthers = []string{"PLURABASE_PPROF_DIR", "PLURABASE_JWT_ISSUER", "KONG_TRUSTED_IPS"}
 
 // pluginSettings are the environment variables that the plugins read, by the code.
 func pluginSettings(t *testing.T) []string {

@@ -34,7 +34,7 @@ type GatewayProject struct {
 	LegacyKeys bool // whether the anon and service_role JWTs open it
 	// Allowed is from where it may be reached; nil: from everywhere. An empty list lets nobody in.
 	Allowed   []netip.Prefix
-	Banned    []netip.Addr
+	Banned    []GatewayBan
 	Hostname  string         // of its own, verified and active; empty where it has none
 	Subdomain string         // besides its ref; empty where it has none
 	Database  netip.AddrPort // where postgres-meta reaches it; not valid where that is a name
@@ -49,6 +49,12 @@ type GatewayKey struct {
 	Claims map[string]any
 }
 
+// GatewayBan is a client that is turned away.
+type GatewayBan struct {
+	Network netip.Prefix // NetworkOf the address that was banned
+	Until   time.Time    // zero: until somebody lets it in again
+}
+
 // sealedSecret is a secret with all that is needed to open it, but for the master key.
 type sealedSecret struct {
 	masterKeyID     string
@@ -57,14 +63,16 @@ type sealedSecret struct {
 
 // GatewayProjects returns what the gateway needs of the numbered projects that are there, or of all where no number is given.
 func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayProject, error) {
-	arguments, narrowed := []any{SecretJWT}, ``
+	arguments, narrowed := []any{SecretJWT, s.now()}, ``
 	if len(ids) > 0 { // a condition that may be void would hide the index from Postgres
-		arguments, narrowed = append(arguments, ids), ` where p.id = any ($2)`
+		arguments, narrowed = append(arguments, ids), ` where p.id = any ($3)`
 	}
 	rows, err := s.pool.Query(ctx, `
 		select p.id, p.ref, p.status, p.services, n.subnet, coalesce(g.legacy_keys_enabled, true),
 			k.master_key_id, k.wrapped, x.sealed,
-			r.allowed, array(select address from platform.network_bans b where b.project_id = p.id order by address),
+			r.allowed,
+			(select jsonb_agg(jsonb_build_object('address', host(address), 'until', until) order by address)
+				from platform.network_bans b where b.project_id = p.id and (until is null or until > $2)),
 			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), p.db_host, p.db_port,
 			(select jsonb_agg(jsonb_build_object('service', service, 'host', host, 'port', port))
 				from platform.project_services t where t.project_id = p.id),
@@ -90,12 +98,15 @@ func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 	var subnet *netip.Prefix
 	var host *string
 	var port *uint16
-	var services, keys []byte
+	var bans, services, keys []byte
 	err := row.Scan(&p.ID, &p.Ref, &p.Status, &p.Services, &subnet, &p.LegacyKeys,
 		&p.secret.masterKeyID, &p.secret.wrapped, &p.secret.sealed,
-		&p.Allowed, &p.Banned, &p.Hostname, &p.Subdomain, &host, &port, &services, &keys)
+		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &host, &port, &services, &keys)
 	if err != nil {
 		return GatewayProject{}, err
+	}
+	if p.Banned, err = gatewayBans(bans); err != nil {
+		return GatewayProject{}, fmt.Errorf("the bans of project %s: %w", p.Ref, err)
 	}
 	p.Database = addressOf(host, port)
 	if p.Targets, err = gatewayTargets(services, subnet); err != nil {
@@ -137,6 +148,24 @@ func gatewayTargets(encoded []byte, subnet *netip.Prefix) (map[string]netip.Addr
 		}
 	}
 	return targets, nil
+}
+
+func gatewayBans(encoded []byte) ([]GatewayBan, error) {
+	if encoded == nil {
+		return nil, nil
+	}
+	var rows []struct {
+		Address netip.Addr
+		Until   time.Time
+	}
+	if err := json.Unmarshal(encoded, &rows); err != nil {
+		return nil, err
+	}
+	bans := make([]GatewayBan, len(rows))
+	for i, one := range rows {
+		bans[i] = GatewayBan{NetworkOf(one.Address), one.Until}
+	}
+	return bans, nil
 }
 
 func gatewayKeys(encoded []byte) ([]GatewayKey, error) {

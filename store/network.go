@@ -58,31 +58,64 @@ func (s *Store) RestrictNetwork(ctx context.Context, actor Actor, ref Ref, chang
 type NetworkBan struct {
 	Address  netip.Addr
 	BannedAt time.Time
+	Until    *time.Time // nil: until somebody lets it in again
 }
 
-// NetworkBans lists the addresses that a project turns away.
+// NetworkBans lists the addresses that a project turns away now.
 func (s *Store) NetworkBans(ctx context.Context, projectID int64) ([]NetworkBan, error) {
-	rows, _ := s.pool.Query(ctx, `select address, banned_at from platform.network_bans where project_id = $1 order by banned_at, address`, projectID)
+	rows, _ := s.pool.Query(ctx, `
+		select address, banned_at, until from platform.network_bans
+		where project_id = $1 and (until is null or until > $2) order by banned_at, address`, projectID, s.now())
 	bans, err := pgx.CollectRows(rows, pgx.RowToStructByPos[NetworkBan])
 	return bans, wrap("list the network bans", err)
 }
 
-// BanFromProject turns addresses away. Addresses that are turned away already stay so.
-func (s *Store) BanFromProject(ctx context.Context, projectID int64, addresses []netip.Addr) error {
-	_, err := s.pool.Exec(ctx, `
-		insert into platform.network_bans (project_id, address, banned_at)
-		select p.id, a, $3 from platform.projects p, unnest($2::inet[]) as a where p.id = $1 on conflict do nothing`, projectID, addresses, s.now())
-	return wrap("ban addresses", err)
+// maxBans bounds how many addresses a project turns away: every gateway node keeps them in memory, and whoever has more addresses
+// than that is not kept out by a list of them.
+const maxBans = 1000
+
+// BanFromProject turns an address away for a while, and tells whether it is a ban that was not there. The gateway's nodes are told
+// at once.
+func (s *Store) BanFromProject(ctx context.Context, projectID int64, address netip.Addr, until time.Time) (bool, error) {
+	var banned bool
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `delete from platform.network_bans where project_id = $1 and until <= $2`, projectID, s.now()); err != nil {
+			return err
+		}
+		made, err := tx.Exec(ctx, `
+			insert into platform.network_bans (project_id, address, banned_at, until)
+			select p.id, $2, $3, $4 from platform.projects p
+			where p.id = $1 and (select count(*) from platform.network_bans b where b.project_id = p.id) < $5
+			on conflict do nothing`, projectID, address.Unmap().WithZone(""), s.now(), until, maxBans)
+		banned = made.RowsAffected() > 0
+		return err
+	})
+	return banned, wrap("ban an address", err)
 }
 
-// Unban lets addresses in again that a project turned away.
+// NetworkOf returns what one client has: an IPv4 address, or all of an IPv6 network of 64 bits.
+func NetworkOf(address netip.Addr) netip.Prefix {
+	address = address.Unmap().WithZone("")
+	bits := 64
+	if address.Is4() {
+		bits = 32
+	}
+	network, _ := address.Prefix(bits) // fails for no address only, and then returns none
+	return network
+}
+
+// Unban lets addresses in again that a project turned away, an IPv6 one with what else is in its network.
 func (s *Store) Unban(ctx context.Context, actor Actor, ref Ref, addresses []netip.Addr) error {
 	_, err := write(ctx, s, actor, "lift network bans", func(ctx context.Context, tx pgx.Tx) (struct{}, AuditEntry, error) {
 		project, err := lockProject(ctx, tx, ref)
 		if err != nil {
 			return struct{}{}, AuditEntry{}, err
 		}
-		_, err = tx.Exec(ctx, `delete from platform.network_bans where project_id = $1 and address = any ($2)`, project.ID, addresses)
+		networks := make([]netip.Prefix, len(addresses))
+		for i, address := range addresses {
+			networks[i] = NetworkOf(address)
+		}
+		_, err = tx.Exec(ctx, `delete from platform.network_bans where project_id = $1 and address <<= any ($2::inet[])`, project.ID, networks)
 		return struct{}{}, AuditEntry{
 			Action: "network.unban", OrganizationID: project.OrganizationID, ProjectRef: ref, Details: map[string]any{"addresses": addresses},
 		}, err

@@ -40,9 +40,16 @@ func TestBannedAddressesAreTurnedAwayUntilTheyAreLetIn(t *testing.T) {
 	t.Parallel()
 	s, _, profile, project := keyed(t)
 	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
-	require.NoError(t, s.BanFromProject(t.Context(), project.ID, []netip.Addr{one, two}))
-	require.NoError(t, s.BanFromProject(t.Context(), project.ID, []netip.Addr{one}), "twice is once")
-	require.NoError(t, s.Unban(t.Context(), actor(profile, "1"), project.Ref, []netip.Addr{two}))
+	ban := func(address netip.Addr) bool {
+		made, err := s.BanFromProject(t.Context(), project.ID, address, storetest.Clock().Add(time.Hour))
+		require.NoError(t, err)
+		return made
+	}
+	require.True(t, ban(one))
+	require.True(t, ban(two))
+	require.False(t, ban(one), "twice is once")
+	// Somebody with an IPv6 address has all of its network, and another one of it the next time.
+	require.NoError(t, s.Unban(t.Context(), actor(profile, "1"), project.Ref, []netip.Addr{netip.MustParseAddr("2001:db8::2")}))
 
 	bans, err := s.NetworkBans(t.Context(), project.ID)
 	require.NoError(t, err)
@@ -50,7 +57,42 @@ func TestBannedAddressesAreTurnedAwayUntilTheyAreLetIn(t *testing.T) {
 	require.Equal(t, one, bans[0].Address)
 	served, err := s.GatewayProjects(t.Context(), project.ID)
 	require.NoError(t, err)
-	require.Equal(t, []netip.Addr{one}, served[0].Banned)
+	require.Len(t, served[0].Banned, 1)
+	require.Equal(t, netip.MustParsePrefix("192.0.2.1/32"), served[0].Banned[0].Network)
+	require.WithinDuration(t, *bans[0].Until, served[0].Banned[0].Until, 0)
+}
+
+func TestABanLapsesAndMakesRoomForTheNext(t *testing.T) {
+	t.Parallel()
+	clock := time.Now()
+	s, _ := storetest.NewWithURL(t, store.WithClock(func() time.Time { return clock }))
+	profile, organization := member(t, s, ada, "ada@example.com")
+	project, err := s.CreateProject(t.Context(), actor(profile, "1"), newProject(organization))
+	require.NoError(t, err)
+	address := netip.MustParseAddr("192.0.2.1")
+	ban := func() {
+		made, err := s.BanFromProject(t.Context(), project.ID, address, clock.Add(time.Minute))
+		require.NoError(t, err)
+		require.True(t, made)
+	}
+	banned := func() int {
+		bans, err := s.NetworkBans(t.Context(), project.ID)
+		require.NoError(t, err)
+		served, err := s.GatewayProjects(t.Context(), project.ID)
+		require.NoError(t, err)
+		require.Len(t, served[0].Banned, len(bans))
+		return len(bans)
+	}
+	ban()
+	require.Equal(t, 1, banned())
+	clock = clock.Add(time.Minute)
+	require.Zero(t, banned())
+	ban()
+	require.Equal(t, 1, banned(), "the one that lapsed is not in the way")
+
+	made, err := s.BanFromProject(t.Context(), project.ID+1, address, clock.Add(time.Minute))
+	require.NoError(t, err)
+	require.False(t, made, "there is no such project")
 }
 
 func TestAHostnameServesWhenItIsVerifiedAndIsOneProjectsAlone(t *testing.T) {

@@ -26,10 +26,14 @@ type settings struct {
 	store.Settings
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
+	Bans          banSettings
 }
 
-// Check refuses a domain under which the platform itself is: Kong would take its host for a project's.
-func (s settings) Check() error {
+// Check names the settings that are wrong.
+func (s settings) Check() error { return errors.Join(s.checkDomain(), s.Bans.check()) }
+
+// checkDomain refuses a domain under which the platform itself is: Kong would take its host for a project's.
+func (s settings) checkDomain() error {
 	public, err := url.Parse(s.PublicURL)
 	if err != nil {
 		return errors.New("PLURABASE_PUBLIC_URL is not a URL")
@@ -77,10 +81,11 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	table := dataplane.NewTable(opened, log)
-	projects = dataplane.New(table, s.ProjectDomain, time.Now, log)
+	projects = dataplane.New(table, dataplane.Settings{Domain: s.ProjectDomain, Bans: s.Bans.rules()}, time.Now, log)
 	running.Go(func() { table.Run(ctx) })
 	running.Go(func() { table.WriteDown(ctx, time.Now) })
 	running.Go(func() { table.CountEgress(ctx, egress) })
+	running.Go(func() { projects.WriteBans(ctx) })
 	// Until this returns, the process before this one goes on to serve. Without Postgres this one says that it is starting.
 	table.Wait(ctx, 5*time.Second)
 	return nil

@@ -20,17 +20,23 @@ const PathPrefix = "/p/"
 
 // Gateway decides where requests to projects go. It is safe for concurrent use.
 type Gateway struct {
-	table  *Table
-	domain string // `.localhost`
-	now    func() time.Time
-	log    *slog.Logger
+	table   *Table
+	domain  string // `.localhost`
+	guesses *guesses
+	now     func() time.Time
+	log     *slog.Logger
 }
 
-// New returns a Gateway for the projects of a table, under a domain: what follows `<ref>.` in a project's host. A port
-// behind it says nothing here.
-func New(table *Table, domain string, now func() time.Time, log *slog.Logger) *Gateway {
-	host, _ := hostname(domain)
-	return &Gateway{table: table, domain: "." + host, now: now, log: log}
+// Settings are an operator's.
+type Settings struct {
+	Domain string // what follows `<ref>.` in a project's host. A port behind it says nothing here
+	Bans   BanRules
+}
+
+// New returns a Gateway for the projects of a table.
+func New(table *Table, settings Settings, now func() time.Time, log *slog.Logger) *Gateway {
+	host, _ := hostname(settings.Domain)
+	return &Gateway{table: table, domain: "." + host, guesses: newGuesses(settings.Bans), now: now, log: log}
 }
 
 // Request is what has to be known of a request.
@@ -65,7 +71,7 @@ func (g *Gateway) Route(r Request) (Upstream, *Refusal) {
 	if !ok {
 		return Upstream{}, noProject
 	}
-	if refusal := p.admit(r.Client); refusal != nil {
+	if refusal := p.admit(r.Client, g.now); refusal != nil {
 		return Upstream{}, refusal
 	}
 	way, refusal := wayOf(path)

@@ -13,8 +13,12 @@ import (
 // realtimeHost is the host that Realtime is asked by: it takes the first label of it for the tenant.
 const realtimeHost = store.RealtimeTenant + ".realtime"
 
-// opaquePrefix is what the keys begin with that are made and revoked, and that no service knows.
-const opaquePrefix = "sb_"
+const (
+	// opaquePrefix is what the keys begin with that are made and revoked, and that no service knows.
+	opaquePrefix = "sb_"
+	// secretPrefix is what those of them begin with that nobody but the project's own servers has.
+	secretPrefix = "sb_secret_"
+)
 
 // TemporaryPrefix makes an API key of a JWT that says KindTemporary. Studio knows by it what it has to ask for again.
 const TemporaryPrefix = "sb_temp_"
@@ -52,7 +56,7 @@ func (g *Gateway) headers(p *project, w way, r Request, query string) (map[strin
 		}
 		return withAuthorization(headers, r.Authorization), nil
 	}
-	token, refusal := g.open(p, key, r.UserAgent, w.service == realtime)
+	token, refusal := g.open(p, key, r, w.service == realtime)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -78,18 +82,18 @@ func (g *Gateway) functionHeaders(p *project, headers map[string]string, key str
 	if !strings.HasPrefix(key, opaquePrefix) {
 		return headers, nil
 	}
-	token, refusal := g.open(p, key, r.UserAgent, false)
+	token, refusal := g.open(p, key, r, false)
 	headers["sb-api-key"] = token
 	return headers, refusal
 }
 
 // open checks an API key and returns the JWT that it stands for.
-func (g *Gateway) open(p *project, key, userAgent string, lasting bool) (string, *Refusal) {
+func (g *Gateway) open(p *project, key string, r Request, lasting bool) (string, *Refusal) {
 	if token, temporary := strings.CutPrefix(key, TemporaryPrefix); temporary {
-		return g.openJWT(p, token)
+		return g.openJWT(p, token, r)
 	}
 	if !strings.HasPrefix(key, opaquePrefix) {
-		return g.openJWT(p, key)
+		return g.openJWT(p, key, r)
 	}
 	digest := sha256.Sum256([]byte(key))
 	for i := range p.Keys {
@@ -97,18 +101,21 @@ func (g *Gateway) open(p *project, key, userAgent string, lasting bool) (string,
 			continue
 		}
 		found := &p.Keys[i]
-		if found.Type == store.SecretKey && isBrowser(userAgent) {
+		if found.Type == store.SecretKey && isBrowser(r.UserAgent) {
 			return "", inBrowser
 		}
 		p.uses[found.ID].Store(g.now().Unix())
 		token, err := p.tokens.mint(g.table.source, p.GatewayProject, found, lasting, g.now())
 		return token, g.broken(p, err)
 	}
+	if strings.HasPrefix(key, secretPrefix) {
+		g.guesses.count(p, r.Client, key, g.now())
+	}
 	return "", wrongKey
 }
 
 // openJWT checks a key that is a JWT: a legacy one, or one that the platform has made for a while.
-func (g *Gateway) openJWT(p *project, key string) (string, *Refusal) {
+func (g *Gateway) openJWT(p *project, key string, r Request) (string, *Refusal) {
 	found, err := p.tokens.verify(g.table.source, p.GatewayProject, key, g.now())
 	switch {
 	case err != nil:
@@ -117,9 +124,10 @@ func (g *Gateway) openJWT(p *project, key string) (string, *Refusal) {
 		return "", legacyOff
 	case found.kind == legacyKey || found.kind == temporaryKey:
 		return key, nil
-	default:
-		return "", wrongKey
+	case found.kind == forgedSecret:
+		g.guesses.count(p, r.Client, key, g.now())
 	}
+	return "", wrongKey
 }
 
 // legacyBearer refuses a legacy key in place of a session where the legacy keys are off: the services would take it.

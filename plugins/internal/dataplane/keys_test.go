@@ -99,7 +99,7 @@ func TestAKeyThatExpiresIsNotRememberedAsGood(t *testing.T) {
 	clock := now
 	s := newProjects(shopProject())
 	_, table := open(t, s)
-	gateway := dataplane.New(table, "localhost", func() time.Time { return clock }, quiet())
+	gateway := dataplane.New(table, dataplane.Settings{Domain: "localhost"}, func() time.Time { return clock }, quiet())
 	r := dataplane.Request{Host: shopHost, Target: "/rest/v1/todos", APIKey: legacy(t, shop, "anon")}
 	_, refusal := gateway.Route(r)
 	require.Nil(t, refusal)
@@ -112,7 +112,7 @@ func TestAMintedTokenIsRenewedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	clock := now
 	_, table := open(t, newProjects(shopProject()))
-	gateway := dataplane.New(table, "localhost", func() time.Time { return clock }, quiet())
+	gateway := dataplane.New(table, dataplane.Settings{Domain: "localhost"}, func() time.Time { return clock }, quiet())
 	token := func() string {
 		upstream, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos", APIKey: publishable})
 		require.Nil(t, refusal)

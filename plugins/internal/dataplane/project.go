@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,7 +19,7 @@ type project struct {
 	store.GatewayProject
 	targets [serviceCount]netip.AddrPort
 	has     [serviceCount]bool
-	banned  map[netip.Addr]struct{}
+	banned  map[netip.Prefix]time.Time // until when; zero: without an end
 	counts  *counts
 	uses    map[uuid.UUID]*atomic.Int64 // of each key, when it was used and that was not yet written down, in Unix seconds
 	tokens  *tokens
@@ -46,21 +47,21 @@ func newProject(from store.GatewayProject, before *project) *project {
 		}
 	}
 	if len(from.Banned) > 0 {
-		p.banned = make(map[netip.Addr]struct{}, len(from.Banned))
-		for _, address := range from.Banned {
-			p.banned[address.Unmap()] = struct{}{}
+		p.banned = make(map[netip.Prefix]time.Time, len(from.Banned))
+		for _, ban := range from.Banned {
+			p.banned[ban.Network] = ban.Until
 		}
 	}
 	return p
 }
 
 // admit tells whether an address is let in. One that is not known is nobody's, and is let in where everybody is.
-func (p *project) admit(client netip.Addr) *Refusal {
+func (p *project) admit(client netip.Addr, now func() time.Time) *Refusal {
 	if p.banned == nil && p.Allowed == nil {
 		return nil
 	}
 	client = client.Unmap().WithZone("")
-	if _, found := p.banned[client]; found {
+	if until, found := p.banned[store.NetworkOf(client)]; found && (until.IsZero() || now().Before(until)) {
 		return banned
 	}
 	if p.Allowed != nil && !slices.ContainsFunc(p.Allowed, func(allowed netip.Prefix) bool { return allowed.Contains(client) }) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,13 +53,17 @@ func TestOnlyAllowedAddressesAreLetIn(t *testing.T) {
 	t.Parallel()
 	p := shopProject()
 	p.Allowed = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
-	p.Banned = []netip.Addr{netip.MustParseAddr("192.0.2.66")}
+	p.Banned = []store.GatewayBan{
+		{Network: netip.MustParsePrefix("192.0.2.66/32")}, {Network: netip.MustParsePrefix("2001:db8:0:6::/64"), Until: now.Add(time.Second)},
+		{Network: netip.MustParsePrefix("192.0.2.77/32"), Until: now},
+	}
 	closed := running(2, blog)
 	closed.Allowed = []netip.Prefix{}
 	gateway, _ := open(t, newProjects(p, closed))
 	for client, let := range map[string]bool{
 		"192.0.2.1": true, "::ffff:192.0.2.1": true, "2001:db8::1": true, "2001:db8::1%eth0": true,
-		"192.0.3.1": false, "2001:db9::1": false, "192.0.2.66": false, "::ffff:192.0.2.66": false, "": false,
+		"192.0.3.1": false, "2001:db9::1": false, "192.0.2.66": false, "::ffff:192.0.2.66": false,
+		"2001:db8:0:6::1": false, "2001:db8:0:6:5::1": false, "2001:db8:0:7::1": true, "192.0.2.77": true, "": false,
 	} {
 		address, _ := netip.ParseAddr(client)
 		_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/auth/v1/verify", Client: address})

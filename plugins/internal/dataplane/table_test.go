@@ -24,7 +24,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 func TestBeforeTheProjectsAreKnownNobodyIsTurnedAwayForGood(t *testing.T) {
 	t.Parallel()
-	gateway := dataplane.New(dataplane.NewTable(newProjects(), quiet()), "localhost", time.Now, quiet())
+	gateway := dataplane.New(dataplane.NewTable(newProjects(), quiet()), dataplane.Settings{Domain: "localhost"}, time.Now, quiet())
 	_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos"})
 	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)
 	require.NotEmpty(t, refusal.Header().Get("Retry-After"))

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -34,7 +35,8 @@ const (
 type kind uint8
 
 const (
-	noAPIKey kind = iota // forged, expired, or somebody's session
+	noAPIKey     kind = iota // forged, expired, or somebody's session
+	forgedSecret             // it says that it is a service_role's, and nobody of this project signed it
 	legacyKey
 	temporaryKey
 )
@@ -81,7 +83,7 @@ func (t *tokens) verify(source Source, p store.GatewayProject, token string, now
 	found, known := t.verified[token]
 	if !known {
 		found = t.check(p.Ref, token, now)
-		if found.kind == noAPIKey {
+		if found.kind == noAPIKey || found.kind == forgedSecret {
 			return found, nil // not remembered: there is no end to what can be made up
 		}
 		if len(t.verified) >= keptVerified {
@@ -107,6 +109,9 @@ func (t *tokens) check(ref store.Ref, token string, now time.Time) verified {
 	var claims keyClaims
 	_, err := jwt.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.secret, nil },
 		jwt.WithValidMethods([]string{"HS256"}), jwt.WithTimeFunc(func() time.Time { return now }))
+	if claims.Role == "service_role" && errors.Is(err, jwt.ErrTokenSignatureInvalid) {
+		return verified{kind: forgedSecret}
+	}
 	if err != nil || claims.Role != "anon" && claims.Role != "service_role" || claims.Ref != "" && claims.Ref != string(ref) {
 		return verified{}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ type projects struct {
 	mutex   sync.Mutex
 	all     map[int64]store.GatewayProject
 	failing bool
+	refused int // bans
 	traffic []store.Traffic
 	used    map[uuid.UUID]time.Time
 
@@ -118,6 +120,20 @@ func (s *projects) NoteAPIKeysUsed(_ context.Context, used map[uuid.UUID]time.Ti
 	return nil
 }
 
+func (s *projects) BanFromProject(_ context.Context, projectID int64, address netip.Addr, until time.Time) (bool, error) {
+	s.mutex.Lock()
+	p, ok := s.all[projectID]
+	if s.failing || !ok {
+		s.refused++
+		s.mutex.Unlock()
+		return false, store.ErrUnavailable
+	}
+	p.Banned = append(slices.Clone(p.Banned), store.GatewayBan{Network: store.NetworkOf(address), Until: until})
+	s.mutex.Unlock()
+	s.set(p)
+	return true, nil
+}
+
 // set changes a project, and announces it.
 func (s *projects) set(p store.GatewayProject) {
 	s.mutex.Lock()
@@ -166,7 +182,7 @@ func open(t testing.TB, s *projects) (*dataplane.Gateway, *dataplane.Table) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	table := dataplane.NewTable(s, log)
-	gateway := dataplane.New(table, "localhost:8000", func() time.Time { return now }, log)
+	gateway := dataplane.New(table, dataplane.Settings{Domain: "localhost:8000"}, func() time.Time { return now }, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -6,6 +6,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/plurabase/plurabase/store"
 )
 
 const (
@@ -53,7 +55,7 @@ func (f *Limit) Count(address netip.Addr) time.Duration {
 }
 
 func (f *Limit) limit(address netip.Addr) *rate.Limiter {
-	network := networkOf(address)
+	network := store.NetworkOf(address)
 	if limit, ok := f.limits.Get(network); ok {
 		return limit
 	}
@@ -62,15 +64,4 @@ func (f *Limit) limit(address netip.Addr) *rate.Limiter {
 		return first // another request was quicker
 	}
 	return limit
-}
-
-// networkOf returns what one client has: an IPv4 address, or all of an IPv6 network of 64 bits.
-func networkOf(address netip.Addr) netip.Prefix {
-	address = address.Unmap().WithZone("")
-	bits := 64
-	if address.Is4() {
-		bits = 32
-	}
-	network, _ := address.Prefix(bits) // fails for no address only, and then returns none
-	return network
 }
