@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/plugins/internal/logquery"
@@ -37,7 +38,7 @@ type LogsBody struct {
 
 type logsQuery struct {
 	Ref   string `path:"ref"`
-	SQL   string `query:"sql" doc:"As Studio's log pages and the MCP server write it."`
+	SQL   string `query:"sql" doc:"As Studio's log pages, the MCP server and the supabase CLI write it."`
 	Start string `query:"iso_timestamp_start" doc:"By RFC 3339; an hour before the end where it is left out."`
 	End   string `query:"iso_timestamp_end" doc:"By RFC 3339; now where it is left out."`
 }
@@ -55,6 +56,11 @@ var logTables = map[string]string{
 	"function_logs": store.ServiceFunctions, "supavisor_logs": store.ServicePooler, "pgbouncer_logs": store.ServicePooler,
 }
 
+// logSources are the tables of logTables that the unified table `logs` is made of.
+var logSources = []string{
+	"postgres_logs", "auth_logs", "postgrest_logs", "realtime_logs", "storage_logs", "function_logs", "supavisor_logs",
+}
+
 func (a *API) registerLogs() {
 	const path = "/projects/{ref}/analytics/endpoints/logs.all"
 	logs := access.InProject(access.AnalyticsRead, "logflare")
@@ -63,6 +69,10 @@ func (a *API) registerLogs() {
 			method: http.MethodGet, path: prefix + path, permission: logs, kind: Real, summary: "What the project's services printed",
 		}, a.queryLogs)
 	}
+	handle(a, route{
+		method: http.MethodGet, path: "/v1/projects/{ref}/analytics/endpoints/logs", permission: logs,
+		kind: Real, summary: "What the project's services printed, in one table",
+	}, a.queryAllLogs)
 	handle(a, route{
 		method: http.MethodPost, path: "/platform" + path, permission: logs, status: http.StatusCreated,
 		kind: Real, summary: "What the project's services printed",
@@ -75,11 +85,71 @@ func (a *API) registerLogs() {
 const logSpan = time.Hour
 
 func (a *API) queryLogs(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
-	found := LogsResponse{Result: []map[string]any{}}
 	service, kept := logTables[logquery.Table(in.SQL)]
 	if !kept || !slices.Contains(c.project.Services, service) {
-		return found, nil
+		return LogsResponse{Result: []map[string]any{}}, nil
 	}
+	return a.answerFromLogs(ctx, c, in, func(from, to time.Time) ([]logquery.Row, error) {
+		return a.readLog(ctx, c, service, from, to)
+	})
+}
+
+// queryAllLogs answers from the one table that newer clients ask, which has the services' lines by their `source`. Those that the
+// query has no word of are not read.
+func (a *API) queryAllLogs(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
+	var asked, all []string
+	for _, source := range logSources {
+		if !slices.Contains(c.project.Services, logTables[source]) {
+			continue
+		}
+		all = append(all, source)
+		if strings.Contains(in.SQL, "'"+source+"'") {
+			asked = append(asked, source)
+		}
+	}
+	if !strings.Contains(in.SQL, "_logs'") { // it asks for no source by name
+		asked = all
+	}
+	return a.answerFromLogs(ctx, c, in, func(from, to time.Time) ([]logquery.Row, error) {
+		read := make([][]logquery.Row, len(asked))
+		var reading errgroup.Group
+		for i, source := range asked {
+			reading.Go(func() (err error) {
+				read[i], err = a.readLog(ctx, c, logTables[source], from, to)
+				for _, row := range read[i] {
+					unify(row, source)
+				}
+				return err
+			})
+		}
+		err := reading.Wait()
+		return slices.Concat(read...), err
+	})
+}
+
+// unify makes a row one of the table `logs`.
+func unify(row logquery.Row, source string) {
+	attributes := map[string]string{}
+	for name, value := range row {
+		switch name {
+		case "id", "timestamp", "event_message", "metadata":
+		default:
+			attributes[name] = fmt.Sprint(value)
+			if source == "postgres_logs" && name != "identifier" {
+				attributes["parsed."+name] = attributes[name]
+				delete(attributes, name)
+			}
+		}
+	}
+	severity, _ := row["level"].(string)
+	row["source"], row["severity_text"], row["log_attributes"] = source, severity, attributes
+}
+
+// answerFromLogs reads the query, then the rows that it is to be answered from.
+func (a *API) answerFromLogs(
+	ctx context.Context, c *call, in *logsQuery, read func(from, to time.Time) ([]logquery.Row, error),
+) (LogsResponse, error) {
+	found := LogsResponse{Result: []map[string]any{}}
 	query, err := logquery.Parse(in.SQL)
 	if err != nil {
 		found.Error = err.Error()
@@ -98,16 +168,22 @@ func (a *API) queryLogs(ctx context.Context, c *call, in *logsQuery) (LogsRespon
 	} else if silent != "" {
 		return found, problem.New(http.StatusServiceUnavailable, silent)
 	}
-	lines, err := a.store.Logs(ctx, c.project.Project, service, from, to)
+	rows, err := read(from, to)
 	if err != nil {
 		return found, a.logProblem(ctx, c, err)
 	}
+	found.Result = query.Run(rows)
+	return found, nil
+}
+
+// readLog returns what a service printed, newest first.
+func (a *API) readLog(ctx context.Context, c *call, service string, from, to time.Time) ([]logquery.Row, error) {
+	lines, err := a.store.Logs(ctx, c.project.Project, service, from, to)
 	rows := make([]logquery.Row, len(lines))
 	for i, line := range lines {
 		rows[len(lines)-1-i] = logRow(c.project.Ref, service, line)
 	}
-	found.Result = query.Run(rows)
-	return found, nil
+	return rows, err
 }
 
 func (a *API) logSpanOf(in *logsQuery) (from, to time.Time, err error) {

@@ -17,8 +17,11 @@ import (
 const noRequests = "sql=select+id+from+edge_logs"
 
 var logExamples = map[string]example{
-	"GET /platform/projects/{ref}/analytics/endpoints/logs.all":  {query: noRequests},
-	"GET /v1/projects/{ref}/analytics/endpoints/logs.all":        {query: noRequests},
+	"GET /platform/projects/{ref}/analytics/endpoints/logs.all": {query: noRequests},
+	"GET /v1/projects/{ref}/analytics/endpoints/logs.all":       {query: noRequests},
+	"GET /v1/projects/{ref}/analytics/endpoints/logs": {
+		query: "sql=select+id+from+logs+where+source+%3D+'edge_logs'", prepare: func(w *world, _ place) map[string]string { w.aliveTarget(nil); return nil },
+	},
 	"POST /platform/projects/{ref}/analytics/endpoints/logs.all": {body: `{"sql":"select id from edge_logs"}`},
 }
 
@@ -103,6 +106,33 @@ func TestWhatServicesPrintedIsShown(t *testing.T) {
 	rows := 0
 	require.NoError(t, w.connection.QueryRow(t.Context(), `select count(*) from platform.log_requests`).Scan(&rows))
 	require.Zero(t, rows, "nothing is left of what was asked")
+}
+
+func TestWhatServicesPrintedIsShownInOneTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, owner := w.place(), w.as(store.RoleOwner)
+	w.aliveTarget(nil)
+	asked := w.readLogs("", store.LogLine{At: storetest.Now.Add(-time.Minute), Text: "2026-03-01 11:59:00.123 UTC [9] LOG:  checkpoint starting: time"})
+	path := func(sql string) string {
+		return "/v1/projects/" + p.ref + "/analytics/endpoints/logs?sql=" + url.QueryEscape(sql)
+	}
+	const mcp = `select log_attributes['identifier'] as identifier, timestamp, id, event_message, log_attributes['parsed.error_severity'] as error_severity
+		from logs where source = 'postgres_logs' order by timestamp desc limit 100`
+	lines := w.object(owner, http.MethodGet, path(mcp), "")["result"].([]any)
+	require.Equal(t, "db", (<-asked).Service)
+	require.Len(t, lines, 1)
+	require.Equal(t, []any{p.ref, "LOG"}, []any{lines[0].(map[string]any)["identifier"], lines[0].(map[string]any)["error_severity"]})
+
+	whole := w.object(owner, http.MethodGet, path("select source, severity_text, log_attributes from logs"), "")["result"].([]any)
+	require.Equal(t, []any{map[string]any{
+		"source": "postgres_logs", "severity_text": "", "log_attributes": map[string]any{"identifier": p.ref, "parsed.error_severity": "LOG"},
+	}}, whole, "all that the project has, where none is named")
+	<-asked
+
+	require.Empty(t, w.object(owner, http.MethodGet, path("select id from logs where source = 'edge_logs'"), "")["result"])
+	require.Empty(t, asked, "nothing is read for a source that nobody keeps")
+	require.Contains(t, w.object(owner, http.MethodGet, path("select id from logs where now() = 1"), "")["error"], `cannot be asked for "now"`)
 }
 
 func TestWhyThereAreNoLogsIsSaid(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package logquery answers the queries that Studio's log pages and the MCP server make, over lines of logs that are at hand.
-// It knows as much of SQL as they use: one table, conditions, counts by groups, an order and a limit. What it cannot read it
-// refuses, by name.
+// Package logquery answers the queries that Studio's log pages, the MCP server and the supabase CLI make, over lines of logs that
+// are at hand. It knows as much of SQL as they use, Studio in BigQuery's dialect and the others in ClickHouse's: one table,
+// conditions, counts by groups, an order and a limit. What it cannot read it refuses, by name.
 package logquery
 
 import (
@@ -18,13 +18,17 @@ type Row map[string]any
 // Query is a query that was read.
 type Query struct {
 	// Table is where from.
-	Table   string
-	items   []item
-	where   expression
-	groups  []string
-	order   string
+	Table  string
+	items  []item
+	where  expression
+	groups []string
+	orders []order
+	limit  int
+}
+
+type order struct {
+	by      string
 	falling bool
-	limit   int
 }
 
 type item struct {
@@ -53,14 +57,14 @@ func (q Query) Run(rows []Row) []map[string]any {
 		result = q.list(found)
 	}
 	slices.SortStableFunc(result, func(a, b map[string]any) int {
-		if q.order == "" {
-			return 0
+		for _, one := range q.orders {
+			if c := compare(a[one.by], b[one.by]); c != 0 && one.falling {
+				return -c
+			} else if c != 0 {
+				return c
+			}
 		}
-		order := compare(a[q.order], b[q.order])
-		if q.falling {
-			return -order
-		}
-		return order
+		return 0
 	})
 	return result[:min(len(result), q.limit)]
 }

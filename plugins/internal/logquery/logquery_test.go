@@ -1,6 +1,8 @@
 package logquery
 
 import (
+	"maps"
+	"strconv"
 	"testing"
 	"time"
 
@@ -97,6 +99,46 @@ ORDER BY
   `))
 }
 
+func TestQueriesInClickHousesDialectAreAnswered(t *testing.T) {
+	t.Parallel()
+	// The MCP server: get_logs.
+	query, err := Parse(`
+        select id, timestamp, event_message, log_attributes['level'] as level, log_attributes['status'] as status, log_attributes['nothing'] as nothing
+        from logs
+        where source = 'auth_logs'
+        order by timestamp desc
+        limit 2
+      `)
+	require.NoError(t, err)
+	require.Equal(t, "logs", query.Table)
+	sourced := make([]Row, len(rows))
+	for i, row := range rows {
+		sourced[i] = Row{"source": "auth_logs"}
+		maps.Copy(sourced[i], row)
+	}
+	sourced = append(sourced, Row{"id": "x", "source": "postgres_logs", "timestamp": at(time.Minute), "error_severity": "FATAL", "event_message": "Äs failed"})
+	found := query.Run(sourced)
+	require.Len(t, found, 2)
+	require.Equal(t, map[string]any{
+		"id": "c", "timestamp": at(2 * time.Minute), "event_message": "no such user", "level": "error", "status": "400", "nothing": "",
+	}, found[0])
+
+	// The CLI: supabase logs --level error --search …
+	query, err = Parse(`select id, toUnixTimestamp64Milli(timestamp) as ts_ms, source, multiIf(
+  source = 'postgres_logs', multiIf(upper(log_attributes['parsed.error_severity']) in ('ERROR','FATAL','PANIC'), 'error', 'other'),
+  source = 'auth_logs', if(lower(log_attributes['level']) in ('error','fatal') or toInt32OrZero(log_attributes['status']) >= 400, 'error', lower(log_attributes['level'])),
+  '') as level from logs where (source = 'postgres_logs' or source = 'auth_logs')
+  and (toUnixTimestamp64Milli(timestamp) > ` + strconv.FormatInt(noon.UnixMilli(), 10) + `) and positionCaseInsensitiveUTF8(event_message, 'S') > 1
+  order by ts_ms desc, id asc limit 1000`)
+	require.NoError(t, err)
+	require.Equal(t, []map[string]any{
+		{"id": "c", "ts_ms": at(2*time.Minute) / 1000, "source": "auth_logs", "level": "error"},
+		{"id": "b", "ts_ms": at(time.Minute+time.Second) / 1000, "source": "auth_logs", "level": "info"},
+		{"id": "a", "ts_ms": at(time.Minute) / 1000, "source": "auth_logs", "level": "info"},
+		{"id": "x", "ts_ms": at(time.Minute) / 1000, "source": "postgres_logs", "level": "error"},
+	}, query.Run(sourced))
+}
+
 func TestWhatIsNoQueryOfTheLogPagesIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	for sql, at := range map[string]string{
@@ -110,6 +152,8 @@ func TestWhatIsNoQueryOfTheLogPagesIsRefusedByName(t *testing.T) {
 		"select id from auth_logs where id = 'a' and":                      "",
 		"with x as (select 1) select id from x":                            "with",
 		"select timestamp_trunc(timestamp, fortnight) as t from auth_logs": "fortnight",
+		"select upper(id, id) as x from logs":                              ")",
+		"select log_attributes[id] as x from logs":                         "id",
 		"select id from auth_logs where id = 'a":                           "'",
 	} {
 		_, err := Parse(sql)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxQuery is far above what Studio sends.
@@ -26,7 +27,7 @@ func (u unreadable) Error() string {
 	if u.at == "" {
 		return "the query ends too early"
 	}
-	return fmt.Sprintf("this platform's logs cannot be asked for %.60q: it reads the queries of Studio's log pages", u.at)
+	return fmt.Sprintf("this platform's logs cannot be asked for %.60q: it reads the queries of Studio's log pages, the MCP server and the supabase CLI", u.at)
 }
 
 // Parse reads a query. Its error is written for whoever wrote the query.
@@ -82,9 +83,7 @@ func (p *parser) query() Query {
 	}
 	if p.take("order") {
 		p.expect("by")
-		q.order = lastPart(p.next())
-		q.falling = p.take("desc")
-		p.take("asc")
+		q.orders = p.orders()
 	}
 	if p.take("limit") {
 		limit, err := strconv.Atoi(p.next())
@@ -151,6 +150,21 @@ func (p *parser) names() []string {
 		names = append(names, lastPart(p.next()))
 	}
 	return names
+}
+
+func (p *parser) orders() []order {
+	var orders []order
+	for {
+		one := order{by: lastPart(p.next())}
+		one.falling = p.take("desc")
+		if !one.falling {
+			p.take("asc")
+		}
+		orders = append(orders, one)
+		if !p.take(",") {
+			return orders
+		}
+	}
 }
 
 // lastPart is `level` of `metadata.level`.
@@ -285,11 +299,26 @@ func (p *parser) plainOperand() expression {
 		return p.caseWhen()
 	case p.take("("):
 		return p.function(lower)
+	case lower == attributes && p.take("["):
+		return p.attribute()
 	case wordLike.MatchString(lastPart(token)):
 		return column{lastPart(token)}
 	}
 	p.failAt(token)
 	return nil
+}
+
+// attributes is ClickHouse's column for what was read out of a line: `log_attributes['parsed.error_severity']`.
+const attributes = "log_attributes"
+
+// attribute reads the name of one. As in ClickHouse it is a text, empty where the line has none.
+func (p *parser) attribute() expression {
+	token := p.next()
+	if !isText(token) {
+		p.failAt(token)
+	}
+	p.expect("]")
+	return call{func(v []any) any { return textOf(v[0]) }, []expression{column{lastPart(unquote(token))}}}
 }
 
 // isText tells whether a token is a text in quotes: one alone is none.
@@ -350,17 +379,70 @@ func (p *parser) function(name string) expression {
 		pattern := p.pattern()
 		p.expect(")")
 		return known(func(v []any) any { return pattern.MatchString(textOf(v[0])) }, []expression{text})
-	case "lower", "upper":
-		value := p.or()
-		p.expect(")")
-		change := strings.ToLower
-		if name == "upper" {
-			change = strings.ToUpper
-		}
-		return known(func(v []any) any { return change(textOf(v[0])) }, []expression{value})
+	case "multiif", "if":
+		return p.multiIf()
 	}
-	p.failAt(name)
-	return nil
+	one, is := functions[name]
+	if !is {
+		p.failAt(name)
+	}
+	return one.of(p)
+}
+
+// plain is a function of values.
+type plain struct {
+	takes int
+	do    func([]any) any
+}
+
+func (f plain) of(p *parser) expression {
+	with := []expression{p.or()}
+	for p.take(",") {
+		with = append(with, p.or())
+	}
+	if len(with) != f.takes {
+		p.fail()
+	}
+	p.expect(")")
+	return known(f.do, with)
+}
+
+var functions = map[string]plain{
+	"lower": {1, func(v []any) any { return strings.ToLower(textOf(v[0])) }},
+	"upper": {1, func(v []any) any { return strings.ToUpper(textOf(v[0])) }},
+	"positioncaseinsensitiveutf8": {2, func(v []any) any {
+		before, _, found := strings.Cut(strings.ToLower(textOf(v[0])), strings.ToLower(textOf(v[1])))
+		if !found {
+			return 0.
+		}
+		return float64(utf8.RuneCountInString(before) + 1)
+	}},
+	"toint32orzero": {1, func(v []any) any {
+		number, err := strconv.ParseInt(textOf(v[0]), 10, 32)
+		if err != nil {
+			return 0.
+		}
+		return float64(number)
+	}},
+	"tounixtimestamp64milli": {1, func(v []any) any {
+		at, is := v[0].(float64)
+		if !is {
+			return nil
+		}
+		return float64(int64(at) / 1000)
+	}},
+}
+
+// multiIf reads conditions with what holds then, and what holds else.
+func (p *parser) multiIf() expression {
+	first := p.or()
+	if p.take(")") {
+		return first
+	}
+	p.expect(",")
+	then := p.or()
+	p.expect(",")
+	return when{first, then, p.multiIf()}
 }
 
 // pattern reads a regular expression, which is compiled once. Go's take time in proportion to the text, whatever they are.
