@@ -167,7 +167,10 @@ func (s *Store) AcceptInvitation(ctx context.Context, actor Actor, slug Slug, to
 		if tag.RowsAffected() == 0 {
 			return &ConflictError{"You are a member of this organization already."}
 		}
-		return insertProjectRoles(ctx, tx, invitation.OrganizationID, actor.ProfileID, invitation.ProjectRoles)
+		if err := insertProjectRoles(ctx, tx, invitation.OrganizationID, actor.ProfileID, invitation.ProjectRoles); err != nil {
+			return err
+		}
+		return s.welcomeMember(ctx, tx, invitation.OrganizationID, actor.ProfileID)
 	})
 }
 

@@ -76,6 +76,7 @@ const visibleNotifications = `
 	left join platform.project_members pm on pm.project_id = n.project_id and pm.profile_id = m.profile_id
 	left join platform.notification_states s on s.notification_id = n.id and s.profile_id = m.profile_id
 	where m.profile_id = @profile and (m.role is not null or pm.role is not null)
+		and (n.profile_id is null or n.profile_id = m.profile_id)
 		and not (@without_mfa and o.mfa_required)`
 
 // Notifications lists what the viewer is told, the newest first.
@@ -191,6 +192,22 @@ func (s *Store) notifyHealth(ctx context.Context, tx pgx.Tx, before Project, now
 		n.message = failure.Error()
 	}
 	return s.notify(ctx, tx, before, n)
+}
+
+// welcomeMember tells somebody who has just become a member of their first organization what the operator has to say.
+func (s *Store) welcomeMember(ctx context.Context, tx pgx.Tx, organizationID, profileID int64) error {
+	if s.welcome == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `
+		insert into platform.notifications (organization_id, project_id, profile_id, name, priority, title, message, inserted_at)
+		select $1, 0, $2, 'instance.welcome', $3, 'Welcome', $4, $5
+		where not exists (select from platform.members where profile_id = $2 and organization_id <> $1)`,
+		organizationID, profileID, PriorityInfo, s.welcome, s.now())
+	if err != nil {
+		return fmt.Errorf("welcome the member: %w", err)
+	}
+	return nil
 }
 
 // newNotification is what is to be told of a project.

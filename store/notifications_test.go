@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/storetest"
 )
 
 func (l *leases) told(filter store.NotificationFilter) []string {
@@ -127,4 +128,37 @@ func TestEachMemberReadsForThemselves(t *testing.T) {
 	require.Len(t, l.told(store.NotificationFilter{Statuses: []store.NotificationStatus{store.NotificationSeen}}), 1)
 	require.NoError(t, l.store.ArchiveNotifications(t.Context(), me))
 	require.Empty(t, l.told(store.NotificationFilter{Statuses: []store.NotificationStatus{store.NotificationNew, store.NotificationSeen}}))
+}
+
+func TestAMemberIsWelcomedOnceAndAlone(t *testing.T) {
+	t.Parallel()
+	welcoming, _ := storetest.NewWithURL(t, store.WithWelcome("Ask in **#databases**."))
+	first, err := welcoming.EnsureProfile(t.Context(), "12121212-1212-4212-8212-121212121212", "ada@example.com")
+	require.NoError(t, err)
+	told := func(profile store.Profile) (texts []string) {
+		found, err := welcoming.Notifications(t.Context(), store.Viewer{ProfileID: profile.ID}, store.NotificationFilter{})
+		require.NoError(t, err)
+		for _, one := range found {
+			require.Nil(t, one.ProjectRef)
+			texts = append(texts, one.Title+": "+one.Message)
+		}
+		return texts
+	}
+	acme, err := welcoming.CreateOrganization(t.Context(), actor(first, "first"), "Acme")
+	require.NoError(t, err)
+	require.Equal(t, []string{"Welcome: Ask in **#databases**."}, told(first))
+	_, err = welcoming.CreateOrganization(t.Context(), actor(first, "second"), "Other")
+	require.NoError(t, err)
+	require.Len(t, told(first), 1, "once")
+
+	// Somebody who is invited is told by themselves; the other members are not told again.
+	bob, err := welcoming.EnsureProfile(t.Context(), "23232323-2323-4323-8323-232323232323", "bob@example.com")
+	require.NoError(t, err)
+	invited, err := welcoming.Invite(t.Context(), store.InvitationChange{
+		Actor: actor(first, "invite"), OrganizationID: acme.ID, Permit: func(_, _ []store.Role) error { return nil },
+	}, "bob@example.com", store.RoleDeveloper, nil)
+	require.NoError(t, err)
+	require.NoError(t, welcoming.AcceptInvitation(t.Context(), actor(bob, "accept"), acme.Slug, invited.Token))
+	require.Equal(t, []string{"Welcome: Ask in **#databases**."}, told(bob))
+	require.Len(t, told(first), 1)
 }

@@ -84,7 +84,8 @@ func (s *Store) CreateOrganization(ctx context.Context, actor Actor, name string
 		if err != nil {
 			return Membership{}, AuditEntry{}, err
 		}
-		return made, AuditEntry{Action: "organizations.create", OrganizationID: made.ID, Details: map[string]any{"name": name}}, nil
+		entry := AuditEntry{Action: "organizations.create", OrganizationID: made.ID, Details: map[string]any{"name": name}}
+		return made, entry, s.welcomeMember(ctx, tx, made.ID, actor.ProfileID)
 	})
 }
 

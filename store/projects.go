@@ -118,6 +118,7 @@ type NewProject struct {
 	Target           string
 	ComputeSize      string
 	Services         []string // nil: what the target's new projects have
+	TargetLimit      int      // how many projects may run on the target; 0: any number
 	DatabasePassword string   `json:"-"`
 }
 
@@ -141,6 +142,9 @@ func (s *Store) CreateProject(ctx context.Context, actor Actor, wanted NewProjec
 }
 
 func (s *Store) createProject(ctx context.Context, tx pgx.Tx, actor Actor, wanted NewProject) (CreatedProject, AuditEntry, error) {
+	if err := requireRoom(ctx, tx, wanted.Target, wanted.TargetLimit); err != nil {
+		return CreatedProject{}, AuditEntry{}, err
+	}
 	name, err := newLetters(s.random, 20)
 	if err != nil {
 		return CreatedProject{}, AuditEntry{}, err

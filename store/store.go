@@ -36,6 +36,8 @@ type Store struct {
 	random io.Reader
 	tracer pgx.QueryTracer // nil: nothing is traced
 	memory *memory         // nil: everything is asked of Postgres
+
+	welcome string // what new members are told; empty: nothing
 }
 
 // Option changes what a Store takes from its surroundings; tests use it to read the same every time.
@@ -47,6 +49,9 @@ func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = no
 
 // WithRandom replaces crypto/rand as the source of refs, slugs, passwords and keys.
 func WithRandom(random io.Reader) Option { return func(s *Store) { s.random = random } }
+
+// WithWelcome sets what everybody is told when they first belong to an organization; empty: nothing.
+func WithWelcome(message string) Option { return func(s *Store) { s.welcome = message } }
 
 // WithTraces makes a span of every query, where traces are sent.
 func WithTraces() Option {

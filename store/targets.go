@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,4 +64,36 @@ func (s *Store) TargetNamed(ctx context.Context, name string) (Target, error) {
 	rows, _ := s.pool.Query(ctx, `select `+targetColumns+` where name = $2`, heartbeatPatience, name)
 	target, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Target])
 	return target, wrap("look the target up", err)
+}
+
+// TargetLoads counts the projects of each deployment target that are to run.
+func (s *Store) TargetLoads(ctx context.Context) (map[string]int, error) {
+	rows, _ := s.pool.Query(ctx, `select target, count(*) from platform.projects where desired = $1 group by target`, DesiredActive)
+	type load struct {
+		Target string
+		Count  int
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[load])
+	loads := make(map[string]int, len(found))
+	for _, one := range found {
+		loads[one.Target] = one.Count
+	}
+	return loads, wrap("count the targets' projects", err)
+}
+
+// requireRoom refuses, with a ConflictError, another project on a target where limit are to run already. Until tx ends, nobody
+// else is let in.
+func requireRoom(ctx context.Context, tx pgx.Tx, target string, limit int) error {
+	if limit == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended('plurabase target ' || $1, 0))`, target); err != nil {
+		return err
+	}
+	var count int
+	err := tx.QueryRow(ctx, `select count(*) from platform.projects where target = $1 and desired = $2`, target, DesiredActive).Scan(&count)
+	if err == nil && count >= limit {
+		err = &ConflictError{fmt.Sprintf("The deployment target %q is full: %d projects may run there. Pause one, or choose another region.", target, limit)}
+	}
+	return err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
 	"github.com/plurabase/plurabase/plugins/internal/gateway"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/instance"
 	"github.com/plurabase/plurabase/plugins/internal/keysets"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
@@ -70,7 +71,11 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened, err := gateway.OpenStore(ctx, s.Settings, store.WithMemory())
+	offered, err := instance.Load(s.InstanceFile)
+	if err != nil {
+		return err
+	}
+	opened, err := gateway.OpenStore(ctx, s.Settings, store.WithMemory(), store.WithWelcome(offered.Welcome))
 	if err != nil {
 		return err
 	}
@@ -81,7 +86,7 @@ func prepare(ctx context.Context) error {
 	keySets := keysets.New()
 	go keysets.Renew(ctx, opened, keySets, time.Now, log)
 	answer = api.New(api.Dependencies{ //nolint:contextcheck // each request brings its own
-		Settings:      s.api(),
+		Settings:      s.api(offered),
 		Store:         opened,
 		Authenticator: identity.New(opened, s.Identity, time.Now),
 		GoTrue:        s.goTrue(),

@@ -7,6 +7,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/api"
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/instance"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/store"
@@ -29,14 +30,14 @@ type settings struct {
 	// must not be reached from outside (kong.standalone.yml and kong.beside.yml close it); GOTRUE_DISABLE_SIGNUP would keep out
 	// the invited too.
 	SignUps api.SignUps `env:"PLURABASE_SIGNUP" envDefault:"open"`
-	// DisabledFeatures are what Studio leaves out for everybody, by its own names, separated by commas: `billing:all`.
-	DisabledFeatures []string `env:"PLURABASE_DISABLED_FEATURES"`
+	// InstanceFile is a YAML file in which the operator says what the installation offers: package instance.
+	InstanceFile string `env:"PLURABASE_INSTANCE_FILE"`
 }
 
-func (s settings) api() api.Settings {
+func (s settings) api(offered instance.Instance) api.Settings {
 	return api.Settings{
 		PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target, SignUps: s.SignUps,
-		DisabledFeatures: s.DisabledFeatures,
+		Instance: offered,
 	}
 }
 

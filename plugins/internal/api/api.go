@@ -20,6 +20,7 @@ import (
 
 	"github.com/plurabase/plurabase/plugins/internal/gotrue"
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/instance"
 	"github.com/plurabase/plurabase/plugins/internal/keysets"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
@@ -43,8 +44,8 @@ type Settings struct {
 	Target string
 	// SignUps says who may make an account at the platform's GoTrue by way of Studio.
 	SignUps SignUps
-	// DisabledFeatures are what Studio leaves out, by its own names (packages/common/enabled-features), such as `billing:all`.
-	DisabledFeatures []string
+	// Instance is what the operator says of the installation.
+	Instance instance.Instance
 }
 
 // Dependencies are what the API works with.
@@ -136,6 +137,7 @@ func New(dependencies Dependencies) *API {
 	a.registerDataAPI()
 	a.registerBranches()
 	a.registerCLILogin()
+	a.registerCustomContent()
 	a.registerDocuments()
 	a.registerEmail()
 	a.registerEntitlements()
@@ -169,11 +171,13 @@ func New(dependencies Dependencies) *API {
 	a.registerProjects()
 	a.registerProjectSecrets()
 	a.registerReplication()
+	a.registerRegions()
 	a.registerRestarts()
 	a.registerRoles()
 	a.registerRuns()
 	a.registerScopedTokens()
 	a.registerServiceConfig()
+	a.registerServices()
 	a.registerSnippets()
 	a.registerSSO()
 	a.registerStatus()

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/plurabase/plurabase/plugins/internal/identity"
+	"github.com/plurabase/plurabase/plugins/internal/instance"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/store"
 	"github.com/plurabase/plurabase/store/pgserver/pgtest"
@@ -50,6 +51,7 @@ func newAPI(t testing.TB, opened *store.Store, logged io.Writer) *API {
 	return New(Dependencies{
 		Settings: Settings{
 			PublicURL: "http://localhost:8000", ProjectDomain: "localhost:8000", DatabaseHost: "localhost", Target: "local",
+			Instance: instance.Default(),
 		},
 		Store:         opened,
 		Authenticator: identity.New(opened, identity.Settings{JWTSecret: jwtSecret}, storetest.Clock),

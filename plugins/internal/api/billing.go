@@ -104,7 +104,7 @@ func (a *API) registerBilling() {
 	const organization = "/platform/organizations/{slug}"
 	subscription := access.InOrganization(access.BillingRead, "stripe.subscriptions")
 	same(a, organization+"/billing/plans", subscription, "The plans that there are", nothingSold, PlansResponse{[]Plan{
-		{ID: selfHostedPlan.ID, Name: selfHostedPlan.Name, IsCurrent: true, ChangeType: "none"},
+		{ID: planID, Name: a.settings.Instance.Plan, IsCurrent: true, ChangeType: "none"},
 	}})
 	same(a, organization+"/billing/invoices", subscription, "Invoices: none", nothingSold, []never{})
 	same(a, organization+"/payments", access.InOrganization(access.BillingRead, "stripe.payment_methods"),
@@ -180,7 +180,7 @@ func (a *API) registerNotSold() {
 func (a *API) getSubscription(_ context.Context, _ *call, _ *SlugPath) (SubscriptionResponse, error) {
 	start, end := month(a.now())
 	return SubscriptionResponse{
-		Plan: selfHostedPlan, Addons: []never{}, ProjectAddons: []never{},
+		Plan: a.plan(), Addons: []never{}, ProjectAddons: []never{},
 		CurrentPeriodStart: start.Unix(), CurrentPeriodEnd: end.Unix(), PaymentMethodType: "none",
 	}, nil
 }

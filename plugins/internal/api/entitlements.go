@@ -113,7 +113,7 @@ func planFeatures(_ context.Context, _ *call, in *planFeaturesInput) (map[string
 			features[one.Feature.Key] = PlanFeature{one.Type, one.Config}
 		}
 	}
-	return map[string]map[string]PlanFeature{selfHostedPlan.ID: features}, nil
+	return map[string]map[string]PlanFeature{planID: features}, nil
 }
 
 func (a *API) registerEntitlements() {

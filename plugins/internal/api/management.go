@@ -68,11 +68,14 @@ type V1Database struct {
 
 // V1CreateProjectBody is what the CLI and other clients send.
 type V1CreateProjectBody struct {
-	Name                string `json:"name" minLength:"1" maxLength:"256"`
-	OrganizationSlug    string `json:"organization_slug,omitempty"`
-	OrganizationID      string `json:"organization_id,omitempty" doc:"The older name of organization_slug."`
-	DatabasePassword    string `json:"db_pass" minLength:"4" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"no control characters"`
-	DesiredInstanceSize string `json:"desired_instance_size,omitempty"`
+	Name                string           `json:"name" minLength:"1" maxLength:"256"`
+	OrganizationSlug    string           `json:"organization_slug,omitempty"`
+	OrganizationID      string           `json:"organization_id,omitempty" doc:"The older name of organization_slug."`
+	DatabasePassword    string           `json:"db_pass" minLength:"4" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"no control characters"`
+	DesiredInstanceSize string           `json:"desired_instance_size,omitempty"`
+	Region              string           `json:"region,omitempty" maxLength:"64" doc:"The older name of region_selection: its code."`
+	RegionSelection     *RegionSelection `json:"region_selection,omitempty"`
+	ServiceChoice
 }
 
 type v1CreateProjectInput struct{ Body V1CreateProjectBody }
@@ -152,7 +155,7 @@ func (a *API) v1CreateOrganization(ctx context.Context, c *call, in *createOrgan
 
 func (a *API) v1GetOrganization(_ context.Context, c *call, _ *SlugPath) (V1OrganizationDetail, error) {
 	return V1OrganizationDetail{
-		V1Organization: v1OrganizationOf(c.membership), Plan: selfHostedPlan.ID, OptInTags: c.membership.OptInTags,
+		V1Organization: v1OrganizationOf(c.membership), Plan: planID, OptInTags: c.membership.OptInTags,
 		AllowedReleaseChannels: []string{"ga"},
 	}, nil
 }
@@ -200,8 +203,11 @@ func (a *API) v1ListProjects(ctx context.Context, c *call, _ *none) ([]V1Project
 }
 
 func (a *API) v1CreateProject(ctx context.Context, c *call, in *v1CreateProjectInput) (V1Project, error) {
-	made, err := a.newProject(ctx, c, in.Body.Name, in.Body.DatabasePassword, in.Body.DesiredInstanceSize)
-	return v1ProjectOf(made.Project), err
+	made, err := a.newProject(ctx, c, projectWish{
+		name: in.Body.Name, password: in.Body.DatabasePassword, size: in.Body.DesiredInstanceSize,
+		region: in.Body.RegionSelection.or(in.Body.Region), services: in.Body.ServiceChoice,
+	})
+	return a.v1ProjectOf(made.Project), err
 }
 
 func (a *API) v1GetProject(_ context.Context, c *call, _ *refPath) (V1ProjectWithDatabase, error) {
@@ -212,11 +218,11 @@ func v1OrganizationOf(m store.Membership) V1Organization {
 	return V1Organization{ID: string(m.Slug), Slug: string(m.Slug), Name: m.Name}
 }
 
-func v1ProjectOf(p store.Project) V1Project {
+func (a *API) v1ProjectOf(p store.Project) V1Project {
 	return V1Project{
 		ID: string(p.Ref), Ref: string(p.Ref), Name: p.Name,
 		OrganizationID: string(p.OrganizationSlug), OrganizationSlug: string(p.OrganizationSlug),
-		Region: p.Region, Status: string(p.Status), CreatedAt: p.CreatedAt,
+		Region: a.regionOf(p), Status: string(p.Status), CreatedAt: p.CreatedAt,
 	}
 }
 
@@ -225,7 +231,7 @@ func (a *API) v1ProjectWithDatabaseOf(p store.Project) V1ProjectWithDatabase {
 	if p.DBVersion != nil {
 		version = *p.DBVersion
 	}
-	return V1ProjectWithDatabase{v1ProjectOf(p), V1Database{
+	return V1ProjectWithDatabase{a.v1ProjectOf(p), V1Database{
 		Host: a.settings.DatabaseHost, Version: version, PostgresEngine: majorVersion(version), ReleaseChannel: "ga",
 	}}
 }

@@ -56,18 +56,18 @@ func (a *API) listOrganizationProjects(ctx context.Context, c *call, in *organiz
 	}
 	list := make([]OrganizationProject, len(page.Projects))
 	for i, project := range page.Projects {
-		list[i] = organizationProjectOf(project)
+		list[i] = a.organizationProjectOf(project)
 	}
 	return OrganizationProjectsResponse{list, Pagination{Count: page.Count, Limit: in.Limit, Offset: in.Offset}}, nil
 }
 
-func organizationProjectOf(p store.Project) OrganizationProject {
+func (a *API) organizationProjectOf(p store.Project) OrganizationProject {
 	return OrganizationProject{
-		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: p.Region,
+		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p),
 		InsertedAt: p.CreatedAt,
 		Databases: []ProjectDatabase{{
 			Identifier: string(p.Ref), Type: "PRIMARY", Status: databaseStatus(p.Status),
-			CloudProvider: p.CloudProvider, Region: p.Region, InfraComputeSize: p.ComputeSize,
+			CloudProvider: p.CloudProvider, Region: a.regionOf(p), InfraComputeSize: p.ComputeSize,
 		}},
 	}
 }

@@ -36,8 +36,13 @@ type OrganizationPlan struct {
 	Name string `json:"name"`
 }
 
-// selfHostedPlan has the id by which Studio shows everything as allowed.
-var selfHostedPlan = OrganizationPlan{ID: "enterprise", Name: "Self-hosted"}
+// planID is the one by which Studio shows everything as allowed.
+const planID = "enterprise"
+
+// plan is the one that there is, under the name that the operator gave it.
+func (a *API) plan() OrganizationPlan {
+	return OrganizationPlan{ID: planID, Name: a.settings.Instance.Plan}
+}
 
 type createOrganizationInput struct {
 	Body struct {
@@ -106,7 +111,7 @@ func (a *API) listOrganizations(ctx context.Context, c *call, _ *none) ([]Organi
 	}
 	list := make([]OrganizationResponse, len(memberships))
 	for i, membership := range memberships {
-		list[i] = organizationOf(membership)
+		list[i] = a.organizationOf(membership)
 	}
 	return list, nil
 }
@@ -119,11 +124,11 @@ func (a *API) memberships(ctx context.Context, c *call) ([]store.Membership, err
 
 func (a *API) createOrganization(ctx context.Context, c *call, in *createOrganizationInput) (OrganizationResponse, error) {
 	made, err := a.store.CreateOrganization(ctx, c.actor, in.Body.Name)
-	return organizationOf(made), err
+	return a.organizationOf(made), err
 }
 
 func (a *API) getOrganization(_ context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
-	return organizationOf(c.membership), nil
+	return a.organizationOf(c.membership), nil
 }
 
 func (a *API) updateOrganization(ctx context.Context, c *call, in *updateOrganizationInput) (UpdateOrganizationResponse, error) {
@@ -135,13 +140,13 @@ func (a *API) updateOrganization(ctx context.Context, c *call, in *updateOrganiz
 }
 
 func (a *API) deleteOrganization(ctx context.Context, c *call, _ *SlugPath) (OrganizationResponse, error) {
-	return organizationOf(c.membership), a.store.DeleteOrganization(ctx, c.actor, c.membership.ID)
+	return a.organizationOf(c.membership), a.store.DeleteOrganization(ctx, c.actor, c.membership.ID)
 }
 
-func organizationOf(m store.Membership) OrganizationResponse {
+func (a *API) organizationOf(m store.Membership) OrganizationResponse {
 	return OrganizationResponse{
 		ID: m.ID, Slug: string(m.Slug), Name: m.Name, BillingEmail: m.BillingEmail,
-		IsOwner: m.Role == store.RoleOwner, OptInTags: m.OptInTags, Plan: selfHostedPlan,
+		IsOwner: m.Role == store.RoleOwner, OptInTags: m.OptInTags, Plan: a.plan(),
 		OrganizationRequiresMFA: m.MFARequired,
 	}
 }

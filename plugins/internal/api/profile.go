@@ -87,7 +87,7 @@ func (a *API) profileOf(p store.Profile) ProfileResponse {
 	return ProfileResponse{
 		ID: p.ID, GotrueID: p.GotrueID, PrimaryEmail: p.PrimaryEmail, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, Mobile: p.Mobile,
-		DisabledFeatures: append([]string{}, a.settings.DisabledFeatures...),
+		DisabledFeatures: append([]string{}, a.settings.Instance.DisabledFeatures...),
 	}
 }
 

@@ -32,7 +32,7 @@ func TestStudioLeavesOutWhatTheOperatorDoesNotOffer(t *testing.T) {
 	b := setup(t)
 	_, profile := b.send(session(t, ada, "ada@example.com"), http.MethodGet, "/platform/profile", "")
 	require.Equal(t, []any{}, profile["disabled_features"])
-	b.settings.DisabledFeatures = []string{"billing:all"}
+	b.settings.Instance.DisabledFeatures = []string{"billing:all"}
 	_, profile = b.send(session(t, ada, "ada@example.com"), http.MethodGet, "/platform/profile", "")
 	require.Equal(t, []any{"billing:all"}, profile["disabled_features"])
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -164,7 +163,7 @@ func (a *API) getProjectSettings(ctx context.Context, c *call, _ *refPath) (Proj
 		return ProjectSettingsResponse{}, err
 	}
 	settings := ProjectSettingsResponse{
-		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: p.Region,
+		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p.Project),
 		InsertedAt: p.CreatedAt, IsSensitive: found.Sensitive, AppConfig: a.appConfig(p.Ref), JWTSecret: found.Secrets[store.SecretJWT],
 		DatabaseAddress: a.databaseAddress(found.ProjectDetails), DBDNSName: a.settings.DatabaseHost, DBIPAddrConfig: "ipv4",
 	}
@@ -238,7 +237,7 @@ func (a *API) listRestoreVersions(_ context.Context, c *call, _ *refPath) (Resto
 	return RestoreVersionsResponse{versions}, nil
 }
 
-// offeredVersionsInput is what Studio sends. The region says nothing of the version: every new project is made on one target.
+// offeredVersionsInput is what Studio sends. The region says which deployment target's versions are asked for.
 type offeredVersionsInput struct {
 	SlugPath
 	Body struct {
@@ -248,15 +247,18 @@ type offeredVersionsInput struct {
 }
 
 // listOfferedVersions answers with none until a provisioner has told what it makes projects with.
-func (a *API) listOfferedVersions(ctx context.Context, _ *call, _ *offeredVersionsInput) (RestoreVersionsResponse, error) {
+func (a *API) listOfferedVersions(ctx context.Context, _ *call, in *offeredVersionsInput) (RestoreVersionsResponse, error) {
 	versions := []RestoreVersion{}
-	target, err := a.store.TargetNamed(ctx, a.settings.Target)
-	if errors.Is(err, store.ErrNotFound) {
-		return RestoreVersionsResponse{versions}, nil
+	offered, err := a.offeredTargets(ctx)
+	if err != nil {
+		return RestoreVersionsResponse{}, err
 	}
-	image := target.Images[store.ServiceDatabase]
-	if engine := store.MajorVersion(image); err == nil && engine != "" {
-		versions = append(versions, RestoreVersion{Version: imageTag(image), PostgresEngine: engine, ReleaseChannel: releaseChannel})
+	name, _, err := a.targetNamed(offered, in.Body.Region)
+	for _, target := range offered {
+		image := target.Images[store.ServiceDatabase]
+		if engine := store.MajorVersion(image); target.Name == name && engine != "" {
+			versions = append(versions, RestoreVersion{Version: imageTag(image), PostgresEngine: engine, ReleaseChannel: releaseChannel})
+		}
 	}
 	return RestoreVersionsResponse{versions}, err
 }

@@ -14,7 +14,6 @@ const (
 	sodiumKept  = "The root key of pgsodium stays inside the project's database: it is neither shown nor set from here."
 	drainsNone  = "This platform runs no log pipeline that could be drained. Collect the containers' logs with your own tools."
 	neverReadOn = "This platform never makes a database read-only by itself: a full disk is the operator's to mend."
-	regionsHere = "Where a new project goes is decided by the operator, not by a region."
 	resourcesNo = "This platform keeps no such resource."
 )
 
@@ -74,10 +73,5 @@ func (a *API) registerProjectMissing() {
 		{http.MethodPost, v1 + "/restore/cancel", access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"), "A restore cannot be called off here: it ends by itself, or fails and says why."},
 	} {
 		refuse(a, route{method: missing.method, path: missing.path, permission: missing.permission, summary: "Not here"}, missing.why)
-	}
-	for _, path := range []string{"/platform/projects/available-regions", "/v1/projects/available-regions"} {
-		refuse(a, route{
-			method: http.MethodGet, path: path, permission: access.SignedInTo(access.Read, "projects"), summary: "Regions: not here",
-		}, regionsHere)
 	}
 }

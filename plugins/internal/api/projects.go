@@ -1,12 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/plugins/internal/problem"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -16,12 +19,15 @@ const (
 	defaultSize   = "micro"
 )
 
-// CreateProjectBody is what Studio's wizard sends. What it says of clouds and regions is accepted and not followed.
+// CreateProjectBody is what Studio's wizard sends. What it says of clouds is accepted and not followed.
 type CreateProjectBody struct {
-	OrganizationSlug    string `json:"organization_slug" minLength:"1"`
-	Name                string `json:"name" minLength:"1" maxLength:"256"`
-	DatabasePassword    string `json:"db_pass" minLength:"4" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"no control characters"`
-	DesiredInstanceSize string `json:"desired_instance_size,omitempty"`
+	OrganizationSlug    string           `json:"organization_slug" minLength:"1"`
+	Name                string           `json:"name" minLength:"1" maxLength:"256"`
+	DatabasePassword    string           `json:"db_pass" minLength:"4" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"no control characters"`
+	DesiredInstanceSize string           `json:"desired_instance_size,omitempty"`
+	Region              string           `json:"db_region,omitempty" maxLength:"64" doc:"The name of a region, where region_selection is absent."`
+	RegionSelection     *RegionSelection `json:"region_selection,omitempty"`
+	ServiceChoice
 }
 
 type createProjectInput struct{ Body CreateProjectBody }
@@ -181,30 +187,49 @@ func (a *API) listProjects(ctx context.Context, c *call, in *ProjectPage) (ListP
 	}
 	list := make([]ProjectSummary, len(page.Projects))
 	for i, project := range page.Projects {
-		list[i] = projectSummaryOf(project)
+		list[i] = a.projectSummaryOf(project)
 	}
 	return ListProjectsResponse{list, Pagination{Count: page.Count, Limit: in.Limit, Offset: in.Offset}}, nil
 }
 
 func (a *API) createProject(ctx context.Context, c *call, in *createProjectInput) (CreateProjectResponse, error) {
-	made, err := a.newProject(ctx, c, in.Body.Name, in.Body.DatabasePassword, in.Body.DesiredInstanceSize)
+	made, err := a.newProject(ctx, c, projectWish{
+		name: in.Body.Name, password: in.Body.DatabasePassword, size: in.Body.DesiredInstanceSize,
+		region: in.Body.RegionSelection.or(in.Body.Region), services: in.Body.ServiceChoice,
+	})
 	if err != nil {
 		return CreateProjectResponse{}, err
 	}
 	return CreateProjectResponse{
-		ProjectSummary: projectSummaryOf(made.Project),
+		ProjectSummary: a.projectSummaryOf(made.Project),
 		AnonKey:        made.AnonKey, ServiceKey: made.ServiceKey, Endpoint: a.projectURL(made.Ref),
 	}, nil
 }
 
+// projectWish is what somebody wants of a new project.
+type projectWish struct {
+	name, password, size, region string
+	services                     ServiceChoice
+}
+
 // newProject makes a project in the organization that the call entered.
-func (a *API) newProject(ctx context.Context, c *call, name, databasePassword, size string) (store.CreatedProject, error) {
-	if size == "" {
-		size = defaultSize
+func (a *API) newProject(ctx context.Context, c *call, wish projectWish) (store.CreatedProject, error) {
+	size, known := store.ComputeSizeNamed(cmp.Or(wish.size, defaultSize))
+	if !known {
+		return store.CreatedProject{}, problem.BadRequest(fmt.Sprintf("desired_instance_size: there is no compute size %.40q.", wish.size))
+	}
+	target, err := a.chooseTarget(ctx, wish.region, size)
+	if err != nil {
+		return store.CreatedProject{}, err
+	}
+	services, err := wish.services.on(target)
+	if err != nil {
+		return store.CreatedProject{}, err
 	}
 	return a.store.CreateProject(ctx, c.actor, store.NewProject{
-		OrganizationID: c.membership.ID, Name: name, DatabasePassword: databasePassword, ComputeSize: size,
-		CloudProvider: localProvider, Region: a.settings.Target, Target: a.settings.Target,
+		OrganizationID: c.membership.ID, Name: wish.name, DatabasePassword: wish.password, ComputeSize: size.Name,
+		CloudProvider: localProvider, Region: target.Name, Target: target.Name, Services: services,
+		TargetLimit: a.settings.Instance.RegionOf(target.Name).Projects,
 	})
 }
 
@@ -216,7 +241,7 @@ func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailR
 	}
 	return ProjectDetailResponse{
 		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, Status: string(p.Status),
-		CloudProvider: p.CloudProvider, Region: p.Region, InfraComputeSize: p.ComputeSize,
+		CloudProvider: p.CloudProvider, Region: a.regionOf(p.Project), InfraComputeSize: p.ComputeSize,
 		InsertedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 		ConnectionString: token, DBHost: a.settings.DatabaseHost, DBVersion: p.DBVersion, RestURL: a.projectURL(p.Ref) + "/rest/v1/",
 	}, nil
@@ -243,7 +268,7 @@ func (a *API) getProjectStatus(_ context.Context, c *call, _ *refPath) (ProjectS
 func (a *API) restoreProject(ctx context.Context, c *call, _ *refPath) (RestoreProjectResponse, error) {
 	p, err := a.store.ChangeProject(ctx, c.actor, c.project.Ref, store.OperationRestore)
 	return RestoreProjectResponse{
-		ID: p.ID, OrganizationID: p.OrganizationID, CloudProvider: p.CloudProvider, Region: p.Region, Status: string(p.Status),
+		ID: p.ID, OrganizationID: p.OrganizationID, CloudProvider: p.CloudProvider, Region: a.regionOf(p), Status: string(p.Status),
 		Backups: []BackupRef{},
 	}, err
 }
@@ -256,10 +281,10 @@ func (a *API) change(kind store.OperationKind) func(context.Context, *call, *ref
 	}
 }
 
-func projectSummaryOf(p store.Project) ProjectSummary {
+func (a *API) projectSummaryOf(p store.Project) ProjectSummary {
 	return ProjectSummary{
 		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, OrganizationSlug: string(p.OrganizationSlug),
-		Status: string(p.Status), CloudProvider: p.CloudProvider, Region: p.Region, InfraComputeSize: p.ComputeSize,
+		Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p), InfraComputeSize: p.ComputeSize,
 		InsertedAt: p.CreatedAt, PreviewBranchRefs: []string{},
 	}
 }

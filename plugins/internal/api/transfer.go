@@ -78,7 +78,7 @@ func (a *API) transferTarget(ctx context.Context, c *call, slug store.Slug) (sto
 func (a *API) previewTransfer(ctx context.Context, c *call, in *transferInput) (TransferPreview, error) {
 	preview := TransferPreview{
 		Errors: []TransferNote{}, Warnings: []TransferNote{}, Info: []TransferNote{}, MembersExceedingFreeLimit: []never{},
-		HasSourcePermissions: true, HasAccessToTarget: true, SourcePlan: selfHostedPlan.ID,
+		HasSourcePermissions: true, HasAccessToTarget: true, SourcePlan: planID,
 	}
 	target, err := a.transferTarget(ctx, c, store.Slug(in.Body.Target))
 	var refused *problem.Problem
@@ -93,7 +93,8 @@ func (a *API) previewTransfer(ctx context.Context, c *call, in *transferInput) (
 	case target.ID == c.project.OrganizationID:
 		preview.Errors = append(preview.Errors, TransferNote{"same_organization", "The project is in this organization already."})
 	}
-	preview.TargetPlan, preview.Valid = &selfHostedPlan.ID, len(preview.Errors) == 0
+	plan := planID
+	preview.TargetPlan, preview.Valid = &plan, len(preview.Errors) == 0
 	preview.Warnings = append(preview.Warnings, TransferNote{
 		"members", "Whoever is not a member of the other organization cannot reach the project any more; roles in this project alone, and invitations to it, end.",
 	})
