@@ -1,5 +1,5 @@
 // Command platform-api is the Kong plugin that answers Studio's platform API and the management API, under
-// /api/platform and /api/v1.
+// /api/platform, /api/v1 and /api/v2.
 //
 // Kong runs it. By hand it prints what it would answer: -routes lists every route with the permission that it needs,
 // -openapi prints the OpenAPI document, -reference the reference in docs. Its settings are environment variables; see settings.go.

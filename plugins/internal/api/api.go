@@ -165,6 +165,7 @@ func New(dependencies Dependencies) *API {
 	a.registerPostgresConfig()
 	a.registerProfile()
 	a.registerProjectAPI()
+	a.registerProjectConfig()
 	a.registerProjectDatabase()
 	a.registerProjectDetails()
 	a.registerProjectMissing()

@@ -24,6 +24,9 @@ type RealtimeSettings struct {
 	Suspend                    *bool `json:"suspend"`
 }
 
+// realtimeDefaults are what a project has until somebody changes it.
+var realtimeDefaults = RealtimeSettings{PresenceEnabled: true}
+
 // UpdateRealtimeBody changes what it names of Realtime's limits.
 type UpdateRealtimeBody struct {
 	ConnectionPool             *int  `json:"connection_pool,omitempty" minimum:"1" maximum:"100"`
@@ -146,7 +149,7 @@ func (a *API) registerServiceConfig() {
 }
 
 func (a *API) getRealtimeConfig(ctx context.Context, c *call, _ *refPath) (RealtimeSettings, error) {
-	return section(ctx, a, c.project.Project, store.ConfigRealtime, RealtimeSettings{PresenceEnabled: true})
+	return section(ctx, a, c.project.Project, store.ConfigRealtime, realtimeDefaults)
 }
 
 func (a *API) updateRealtimeConfig(ctx context.Context, c *call, in *updateRealtimeInput) error {
