@@ -100,6 +100,7 @@ func setup(t *testing.T, change ...func(*kongtest.Options)) *bundle {
 		"PLURABASE_STUDIO_URL":     studio,
 		"PG_META_CRYPTO_KEY":       cryptoKey,
 		"PG_META_URL":              b.upstream.URL,
+		"PLURABASE_PG_META_URL":    b.upstream.URL,
 	}, change...)
 	return b
 }

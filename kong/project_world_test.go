@@ -32,6 +32,8 @@ type projectWorld struct {
 	store    *store.Store
 	owner    store.Profile
 	projects int
+	// password is that of the projects' databases.
+	password string
 }
 
 // project is one project with what opens it.
@@ -58,7 +60,7 @@ type asked struct {
 
 func setupProjects(t *testing.T, change ...func(*kongtest.Options)) *projectWorld {
 	t.Helper()
-	w := &projectWorld{bundle: setup(t, change...)}
+	w := &projectWorld{bundle: setup(t, change...), password: "correct horse"}
 	opened, err := store.Open(t.Context(), store.Settings{DatabaseURL: w.databaseURL, MasterKey: storetest.MasterKey(t)})
 	require.NoError(t, err)
 	t.Cleanup(opened.Close)
@@ -79,7 +81,7 @@ func (w *projectWorld) project(services ...string) project {
 	organization, err := w.store.CreateOrganization(w.t.Context(), w.actor(), "Acme")
 	require.NoError(w.t, err)
 	made, err := w.store.CreateProject(w.t.Context(), w.actor(), store.NewProject{
-		OrganizationID: organization.ID, Name: "shop", DatabasePassword: "correct horse", Target: "local", Services: append([]string{store.ServiceDatabase}, services...),
+		OrganizationID: organization.ID, Name: "shop", DatabasePassword: w.password, Target: "local", Services: append([]string{store.ServiceDatabase}, services...),
 	})
 	require.NoError(w.t, err)
 	p := project{Project: made.Project}

@@ -88,6 +88,8 @@ func TestRouting(t *testing.T) {
 	w.proveStates(proof, other)
 	w.proveNothingElseIsReached(proof, shop, other)
 	require.Zero(t, w.asked.Load(), "nothing goes to postgres-meta")
+	third := w.project(services...)
+	w.proveDatabase(proof, third, w.keys(third, shop))
 	fmt.Printf("routing: %d requests, %d wrong\n", proof.requests, proof.wrong)
 }
 
@@ -183,6 +185,67 @@ func wrongOf(shop project, service, upstream string, a admission, k key, got ans
 	default:
 		return ""
 	}
+}
+
+// proveDatabase asks for the database with every key, by the host and by the path, with headers that would lead postgres-meta elsewhere.
+func (w *projectWorld) proveDatabase(p *proof, shop project, keys []key) {
+	w.run(`update platform.projects set db_host = '127.0.0.1', db_port = 54400 where id = $1`, shop.ID)
+	w.becomes(http.StatusOK, shop.host(), "/pg/tables", "apikey", shop.secret.Key)
+	w.becomes(http.StatusForbidden, shop.host(), "/pg/tables", "apikey", keyNamed(keys, "a key with claims of its own").value)
+	w.becomes(http.StatusUnauthorized, shop.host(), "/pg/tables", "apikey", keyNamed(keys, "a revoked key").value)
+	const elsewhere = "postgresql://postgres@10.0.0.1/postgres"
+	lead := []string{
+		"pg", elsewhere, "X-Connection-Encrypted", elsewhere, "X-Pg-Application-Name", "studio", "Cookie", "a=b", "X-Supabase-Info", "x",
+	}
+	for _, form := range []struct{ host, prefix string }{{shop.host(), ""}, {"localhost", "/p/" + string(shop.Ref)}} {
+		for _, key := range keys {
+			before := w.asked.Load()
+			got := w.ask(form.host, form.prefix+"/pg//tables?limit=1", append([]string{"apikey", key.value, "User-Agent", key.userAgent}, lead...)...)
+			status := http.StatusUnauthorized
+			switch {
+			case key.role == "service_role":
+				status = http.StatusOK
+			case key.role != "":
+				status = http.StatusForbidden
+			}
+			right := got.status == status
+			if status == http.StatusOK {
+				right = right && w.asksOwnDatabase(got)
+			} else {
+				right = right && w.asked.Load() == before
+			}
+			p.check(right, "%s%s/pg with %s: %d %s", form.host, form.prefix, key.name, got.status, got.body)
+		}
+		for path, status := range map[string]int{
+			"/pg": http.StatusNotFound, "/pg/": http.StatusNotFound, "/pg/health": http.StatusNotFound, "/pg/../health": 0, "/pg/tables/%2e%2e/health": 0,
+			"/pg/tables%2f..%2fhealth": 0, "/pg/%68ealth": 0, "/pg/tables?apikey=" + shop.secret.Key: http.StatusUnauthorized,
+		} {
+			before := w.asked.Load()
+			headers := []string{"apikey", shop.secret.Key}
+			if status == http.StatusUnauthorized {
+				headers = nil
+			}
+			got := w.ask(form.host, form.prefix+path, headers...)
+			p.check((got.status == status || status == 0 && got.status >= 400 && got.status < 500) && w.asked.Load() == before, "%s: %d %s", path, got.status, got.body)
+		}
+	}
+}
+
+// asksOwnDatabase tells whether postgres-meta was asked for tables in the project's own database, and was told nothing of the caller.
+func (w *projectWorld) asksOwnDatabase(got answer) bool {
+	var said struct {
+		Path    string
+		Headers http.Header
+	}
+	if json.Unmarshal(got.body, &said) != nil || said.Path != "/tables?limit=1" || len(said.Headers["X-Connection-Encrypted"]) != 1 {
+		return false
+	}
+	for _, name := range []string{"Pg", "X-Pg-Application-Name", "Cookie", "Authorization", "Apikey", "X-Supabase-Info"} {
+		if said.Headers[name] != nil {
+			return false
+		}
+	}
+	return decrypt(w.t, said.Headers.Get("X-Connection-Encrypted")) == "postgresql://postgres:correct%20horse@127.0.0.1:54400/postgres"
 }
 
 // proveStates asks every path of a project that does not let anybody in, whatever they have.

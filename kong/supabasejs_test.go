@@ -14,24 +14,31 @@ import (
 	"github.com/plurabase/plurabase/store"
 )
 
-// supabaseJS is where `make test` installs supabase-js: the run folder of compose/local.
-const supabaseJS = "../.run/npm/node_modules"
+// npmModules is where `make test` installs what the tests need of npm: the run folder of compose/local.
+const npmModules = "../.run/npm/node_modules"
+
+// npm returns that folder, for a package of it.
+func npm(t *testing.T, name string) string {
+	t.Helper()
+	modules, err := filepath.Abs(npmModules)
+	require.NoError(t, err)
+	_, missing := os.Stat(filepath.Join(modules, name))
+	if missing == nil {
+		_, missing = exec.LookPath("node")
+	}
+	if missing != nil && os.Getenv("CI") != "true" {
+		t.Skip(name, " is not installed: `make test` does that: ", missing)
+	}
+	require.NoError(t, missing)
+	return modules
+}
 
 // TestSupabaseJSSpeaksToAProject tells an app's story (testdata/supabase-js.mjs) by the project's host and by its path. The client is
 // the real one; the services are stand-ins that check what they are sent (standins_test.go), and the data API's queries run in
 // a real Postgres, as the role that the token says.
 func TestSupabaseJSSpeaksToAProject(t *testing.T) {
 	t.Parallel()
-	modules, err := filepath.Abs(supabaseJS)
-	require.NoError(t, err)
-	_, missing := os.Stat(filepath.Join(modules, "@supabase", "supabase-js"))
-	if missing == nil {
-		_, missing = exec.LookPath("node")
-	}
-	if missing != nil && os.Getenv("CI") != "true" {
-		t.Skip("supabase-js is not installed: `make test` does that: ", missing)
-	}
-	require.NoError(t, missing)
+	modules := npm(t, "@supabase/supabase-js")
 	w := setupProjects(t)
 	foreign := w.project(store.ServiceRest)
 	for form, urlOf := range map[string]func(project) string{

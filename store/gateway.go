@@ -35,10 +35,12 @@ type GatewayProject struct {
 	// Allowed is from where it may be reached; nil: from everywhere. An empty list lets nobody in.
 	Allowed   []netip.Prefix
 	Banned    []GatewayBan
-	Hostname  string         // of its own, verified and active; empty where it has none
-	Subdomain string         // besides its ref; empty where it has none
-	Database  netip.AddrPort // where postgres-meta reaches it; not valid where that is a name
-	secret    sealedSecret
+	Hostname  string // of its own, verified and active; empty where it has none
+	Subdomain string // besides its ref; empty where it has none
+	// DatabaseHost is where postgres-meta reaches the database; empty where that was not seen yet.
+	DatabaseHost     string
+	DatabasePort     uint16
+	secret, password sealedSecret
 }
 
 // GatewayKey is an API key as the gateway finds it.
@@ -63,17 +65,17 @@ type sealedSecret struct {
 
 // GatewayProjects returns what the gateway needs of the numbered projects that are there, or of all where no number is given.
 func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayProject, error) {
-	arguments, narrowed := []any{SecretJWT, s.now()}, ``
+	arguments, narrowed := []any{SecretJWT, SecretDatabasePassword, s.now()}, ``
 	if len(ids) > 0 { // a condition that may be void would hide the index from Postgres
-		arguments, narrowed = append(arguments, ids), ` where p.id = any ($3)`
+		arguments, narrowed = append(arguments, ids), ` where p.id = any ($4)`
 	}
 	rows, err := s.pool.Query(ctx, `
 		select p.id, p.ref, p.status, p.services, n.subnet, coalesce(g.legacy_keys_enabled, true),
-			k.master_key_id, k.wrapped, x.sealed,
+			k.master_key_id, k.wrapped, x.sealed, y.sealed,
 			r.allowed,
 			(select jsonb_agg(jsonb_build_object('address', host(address), 'until', until) order by address)
-				from platform.network_bans b where b.project_id = p.id and (until is null or until > $2)),
-			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), p.db_host, p.db_port,
+				from platform.network_bans b where b.project_id = p.id and (until is null or until > $3)),
+			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), coalesce(p.db_host, ''), coalesce(p.db_port, 0),
 			(select jsonb_agg(jsonb_build_object('service', service, 'host', host, 'port', port))
 				from platform.project_services t where t.project_id = p.id),
 			(select jsonb_agg(jsonb_build_object('id', id, 'type', type, 'digest', encode(digest, 'hex'), 'claims', claims))
@@ -81,6 +83,7 @@ func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayPro
 		from platform.projects p
 			join platform.project_keys k on k.project_id = p.id
 			join platform.project_secrets x on x.project_id = p.id and x.name = $1
+			join platform.project_secrets y on y.project_id = p.id and y.name = $2
 			left join platform.project_subnets n on n.project_id = p.id
 			left join platform.project_gateway g on g.project_id = p.id
 			left join platform.network_restrictions r on r.project_id = p.id
@@ -96,19 +99,17 @@ func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayPro
 func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 	var p GatewayProject
 	var subnet *netip.Prefix
-	var host *string
-	var port *uint16
 	var bans, services, keys []byte
 	err := row.Scan(&p.ID, &p.Ref, &p.Status, &p.Services, &subnet, &p.LegacyKeys,
-		&p.secret.masterKeyID, &p.secret.wrapped, &p.secret.sealed,
-		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &host, &port, &services, &keys)
+		&p.secret.masterKeyID, &p.secret.wrapped, &p.secret.sealed, &p.password.sealed,
+		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &p.DatabaseHost, &p.DatabasePort, &services, &keys)
 	if err != nil {
 		return GatewayProject{}, err
 	}
 	if p.Banned, err = gatewayBans(bans); err != nil {
 		return GatewayProject{}, fmt.Errorf("the bans of project %s: %w", p.Ref, err)
 	}
-	p.Database = addressOf(host, port)
+	p.password.masterKeyID, p.password.wrapped = p.secret.masterKeyID, p.secret.wrapped
 	if p.Targets, err = gatewayTargets(services, subnet); err != nil {
 		return GatewayProject{}, fmt.Errorf("the services of project %s: %w", p.Ref, err)
 	}
@@ -116,17 +117,6 @@ func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 		return GatewayProject{}, fmt.Errorf("the API keys of project %s: %w", p.Ref, err)
 	}
 	return p, nil
-}
-
-func addressOf(host *string, port *uint16) netip.AddrPort {
-	if host == nil || port == nil {
-		return netip.AddrPort{}
-	}
-	address, err := netip.ParseAddr(*host)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(address, *port)
 }
 
 // gatewayTargets leaves out what is not in the project's subnet: whatever stood in the table, the gateway would connect to it.
@@ -143,8 +133,8 @@ func gatewayTargets(encoded []byte, subnet *netip.Prefix) (map[string]netip.Addr
 	}
 	targets := make(map[string]netip.AddrPort, len(services))
 	for _, one := range services {
-		if address := addressOf(&one.Host, &one.Port); address.IsValid() && subnet.Contains(address.Addr()) {
-			targets[one.Service] = address
+		if address, err := netip.ParseAddr(one.Host); err == nil && subnet.Contains(address) {
+			targets[one.Service] = netip.AddrPortFrom(address, one.Port)
 		}
 	}
 	return targets, nil
@@ -208,12 +198,21 @@ func (p GatewayProject) SameSecret(other GatewayProject) bool {
 
 // GatewaySecret opens the JWT secret of a project, which its services verify tokens with.
 func (s *Store) GatewaySecret(p GatewayProject) ([]byte, error) {
-	dataKey, err := s.sealer.unwrapDataKey(p.Ref, p.secret.masterKeyID, p.secret.wrapped)
+	return s.openForGateway(p.Ref, SecretJWT, p.secret)
+}
+
+// GatewayDatabasePassword opens the password of a project's database, of its owner's role.
+func (s *Store) GatewayDatabasePassword(p GatewayProject) ([]byte, error) {
+	return s.openForGateway(p.Ref, SecretDatabasePassword, p.password)
+}
+
+func (s *Store) openForGateway(ref Ref, name string, secret sealedSecret) ([]byte, error) {
+	dataKey, err := s.sealer.unwrapDataKey(ref, secret.masterKeyID, secret.wrapped)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := s.sealer.unseal(dataKey, p.Ref, SecretJWT, p.secret.sealed)
-	return secret, wrap("open the JWT secret of "+string(p.Ref), err)
+	plain, err := s.sealer.unseal(dataKey, ref, name, secret.sealed)
+	return plain, wrap("open the "+name+" of "+string(ref), err)
 }
 
 // ListenForGateway calls listening once it hears, and changed with the number of every project of which something changed

@@ -27,10 +27,11 @@ type settings struct {
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	Bans          banSettings
+	Meta          metaSettings
 }
 
 // Check names the settings that are wrong.
-func (s settings) Check() error { return errors.Join(s.checkDomain(), s.Bans.check()) }
+func (s settings) Check() error { return errors.Join(s.checkDomain(), s.Bans.check(), s.Meta.check()) }
 
 // checkDomain refuses a domain under which the platform itself is: Kong would take its host for a project's.
 func (s settings) checkDomain() error {
@@ -81,7 +82,7 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	table := dataplane.NewTable(opened, log)
-	projects = dataplane.New(table, dataplane.Settings{Domain: s.ProjectDomain, Bans: s.Bans.rules()}, time.Now, log)
+	projects = dataplane.New(table, dataplane.Settings{Domain: s.ProjectDomain, Bans: s.Bans.rules(), Meta: s.Meta.meta()}, time.Now, log)
 	running.Go(func() { table.Run(ctx) })
 	running.Go(func() { table.WriteDown(ctx, time.Now) })
 	running.Go(func() { table.CountEgress(ctx, egress) })

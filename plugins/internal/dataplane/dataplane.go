@@ -23,6 +23,7 @@ type Gateway struct {
 	table   *Table
 	domain  string // `.localhost`
 	guesses *guesses
+	meta    PostgresMeta
 	now     func() time.Time
 	log     *slog.Logger
 }
@@ -31,12 +32,13 @@ type Gateway struct {
 type Settings struct {
 	Domain string // what follows `<ref>.` in a project's host. A port behind it says nothing here
 	Bans   BanRules
+	Meta   PostgresMeta
 }
 
 // New returns a Gateway for the projects of a table.
 func New(table *Table, settings Settings, now func() time.Time, log *slog.Logger) *Gateway {
 	host, _ := hostname(settings.Domain)
-	return &Gateway{table: table, domain: "." + host, guesses: newGuesses(settings.Bans), now: now, log: log}
+	return &Gateway{table: table, domain: "." + host, guesses: newGuesses(settings.Bans), meta: settings.Meta, now: now, log: log}
 }
 
 // Request is what has to be known of a request.
@@ -51,14 +53,14 @@ type Request struct {
 
 // Upstream is where a request goes, and what is sent in place of what came.
 type Upstream struct {
-	Target netip.AddrPort
+	Target string // `host:port`
 	Path   string
 	// Headers replace the request's own. One without a value is taken away. Names are in lower case.
 	Headers map[string]string
 }
 
 // Route says where a request goes, or why it is answered in the project's place. Nothing of the request is put into an
-// address: that is the project's own container, whatever was sent.
+// address: that is the project's own container, or the platform's postgres-meta, whatever was sent.
 func (g *Gateway) Route(r Request) (Upstream, *Refusal) {
 	if !g.table.ready.Load() {
 		return Upstream{}, comingUp("The platform is starting.", briefly)
@@ -74,6 +76,12 @@ func (g *Gateway) Route(r Request) (Upstream, *Refusal) {
 	if refusal := p.admit(r.Client, g.now); refusal != nil {
 		return Upstream{}, refusal
 	}
+	if within, ok := cut(path, "/pg"); ok {
+		if refusal := p.runs(); refusal != nil {
+			return Upstream{}, refusal
+		}
+		return g.routeToDatabase(p, within, r)
+	}
 	way, refusal := wayOf(path)
 	if refusal != nil {
 		return Upstream{}, refusal
@@ -86,7 +94,7 @@ func (g *Gateway) Route(r Request) (Upstream, *Refusal) {
 		return Upstream{}, refusal
 	}
 	p.counts[way.service].requests.Add(1)
-	return Upstream{Target: p.targets[way.service], Path: way.path, Headers: headers}, nil
+	return Upstream{Target: p.targets[way.service].String(), Path: way.path, Headers: headers}, nil
 }
 
 // find finds the project that a host or a path names, and the path within the project.

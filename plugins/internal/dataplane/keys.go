@@ -150,7 +150,7 @@ func (g *Gateway) broken(p *project, err error) *Refusal {
 	if err == nil {
 		return nil
 	}
-	g.log.Error("a project's JWT secret cannot be used", "project", p.Ref, "error", err.Error())
+	g.log.Error("a project's secret cannot be used", "project", p.Ref, "error", err.Error())
 	return noSecret
 }
 

@@ -161,9 +161,6 @@ func wayOf(path string) (way, *Refusal) {
 	if within, ok := cut(path, "/graphql/v1"); ok && (within == "" || within == "/") {
 		return way{service: rest, path: "/rpc/graphql", profile: "graphql_public"}, nil
 	}
-	if _, ok := cut(path, "/pg"); ok {
-		return way{}, notHere("postgres-meta is not served here. Use the platform's own API: /api/platform/pg-meta/{ref}.")
-	}
 	if openAtRoot(path) {
 		return way{service: auth, path: path, admission: open}, nil
 	}

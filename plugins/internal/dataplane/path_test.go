@@ -2,8 +2,10 @@ package dataplane_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,7 +51,7 @@ func TestAPathLeadsToTheServiceThatUpstreamsGatewayHasThere(t *testing.T) {
 			request.APIKey = publishable
 			upstream, refusal := gateway.Route(request)
 			require.Nil(t, refusal, "%s by %s", path, form)
-			require.Equal(t, targets[want.service], upstream.Target, "%s by %s", path, form)
+			require.Equal(t, targets[want.service].String(), upstream.Target, "%s by %s", path, form)
 			require.Equal(t, want.path, upstream.Path, "%s by %s", path, form)
 		}
 	}
@@ -137,7 +139,7 @@ func TestAHostNamesOneProjectOrNone(t *testing.T) {
 			continue
 		}
 		require.Nil(t, refusal, host)
-		require.Equal(t, named.Targets[store.ServiceAuth], upstream.Target, host)
+		require.Equal(t, named.Targets[store.ServiceAuth].String(), upstream.Target, host)
 	}
 }
 
@@ -156,6 +158,10 @@ func TestAHostThatNamesAProjectDoesNotReachAnotherByPath(t *testing.T) {
 	}
 }
 
+// ofDatabase are the paths of postgres-meta that lead to the database that it is told.
+var ofDatabase = regexp.MustCompile(`^/(column-privileges|columns|config|extensions|foreign-tables|functions|generators|indexes|materialized-views|` +
+	`policies|publications|query|roles|schemas|table-privileges|tables|triggers|types|views)(/[^%]*)?$`)
+
 func FuzzNothingButTheProjectsOwnContainersIsReached(f *testing.F) {
 	for _, seed := range [][2]string{
 		{shopHost, "/rest/v1/todos"},
@@ -164,13 +170,20 @@ func FuzzNothingButTheProjectsOwnContainersIsReached(f *testing.F) {
 		{"x@" + shopHost, "/%2e%2e/auth/v1"},
 		{shopHost + ".", "//realtime/v1/api/tenants"},
 		{"shop.example.com", "http://10.0.0.1/rest/v1"},
+		{shopHost, "/pg/tables?limit=1"},
+		{shopHost, "/pg/query/..%2f../health"},
 	} {
 		f.Add(seed[0], seed[1])
 	}
 	named := shopProject()
 	named.Hostname = "shop.example.com"
 	other := running(2, blog)
-	gateway, _ := open(f, newProjects(named, other))
+	other.DatabaseHost, named.DatabaseHost = "10.9.2.9", "10.9.1.9"
+	_, table := open(f, newProjects(named, other))
+	const meta = "platform-meta:8080"
+	gateway := dataplane.New(table, dataplane.Settings{
+		Domain: "localhost:8000", Meta: dataplane.PostgresMeta{Target: meta, CryptoKey: "key"},
+	}, func() time.Time { return now }, quiet())
 	f.Fuzz(func(t *testing.T, host, target string) {
 		upstream, refusal := gateway.Route(dataplane.Request{Host: host, Target: target, APIKey: secretKey})
 		if refusal != nil {
@@ -184,9 +197,9 @@ func FuzzNothingButTheProjectsOwnContainersIsReached(f *testing.F) {
 			strings.Contains(target, "/"+string(blog)+"/") {
 			owner = other
 		}
-		known := false
+		known := upstream.Target == meta && ofDatabase.MatchString(upstream.Path) && upstream.Headers["x-connection-encrypted"] != ""
 		for _, address := range owner.Targets {
-			known = known || address == upstream.Target
+			known = known || address.String() == upstream.Target
 		}
 		if !known {
 			t.Fatalf("%q %q goes to %s", host, target, upstream.Target)
@@ -199,7 +212,7 @@ func FuzzNothingButTheProjectsOwnContainersIsReached(f *testing.F) {
 				t.Fatalf("%q %q asks for %q", host, target, upstream.Path)
 			}
 		}
-		if upstream.Target == owner.Targets[store.ServiceRealtime] && strings.HasPrefix(upstream.Path, "/api/tenants") {
+		if upstream.Target == owner.Targets[store.ServiceRealtime].String() && strings.HasPrefix(upstream.Path, "/api/tenants") {
 			t.Fatalf("%q %q manages tenants", host, target)
 		}
 	})

@@ -85,13 +85,21 @@ var states = map[store.Status]*Refusal{
 	store.StatusGoingDown:     noProject,
 }
 
+// runs tells why the project cannot be asked anything; nil where it can.
+func (p *project) runs() *Refusal {
+	if p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy {
+		return nil
+	}
+	if state, known := states[p.Status]; known {
+		return state
+	}
+	return comingUp(fmt.Sprintf("The project is not running: it is %s.", p.Status), briefly)
+}
+
 // serves tells why a service of the project is not there to be asked; nil where it is.
 func (p *project) serves(s service) *Refusal {
-	if p.Status != store.StatusActiveHealthy && p.Status != store.StatusActiveUnhealthy {
-		if state, known := states[p.Status]; known {
-			return state
-		}
-		return comingUp(fmt.Sprintf("The project is not running: it is %s.", p.Status), briefly)
+	if refusal := p.runs(); refusal != nil {
+		return refusal
 	}
 	if !p.has[s] {
 		return &Refusal{Status: noService.Status, Message: fmt.Sprintf("This project runs without %s.", titles[s]), Code: "service_not_found"}

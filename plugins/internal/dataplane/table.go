@@ -24,6 +24,7 @@ const (
 type Source interface {
 	GatewayProjects(ctx context.Context, ids ...int64) ([]store.GatewayProject, error)
 	GatewaySecret(store.GatewayProject) ([]byte, error)
+	GatewayDatabasePassword(store.GatewayProject) ([]byte, error)
 	ListenForGateway(ctx context.Context, listening func(), changed func(projectID int64)) error
 	AddTraffic(ctx context.Context, at time.Time, traffic []store.Traffic) error
 	NoteAPIKeysUsed(ctx context.Context, used map[uuid.UUID]time.Time) error

@@ -86,6 +86,10 @@ func (s *projects) GatewayProjects(_ context.Context, ids ...int64) ([]store.Gat
 
 func (s *projects) GatewaySecret(p store.GatewayProject) ([]byte, error) { return secretOf(p.Ref), nil }
 
+func (s *projects) GatewayDatabasePassword(p store.GatewayProject) ([]byte, error) {
+	return []byte("password/of@" + string(p.Ref)), nil
+}
+
 func (s *projects) ListenForGateway(ctx context.Context, listening func(), changed func(int64)) error {
 	listening()
 	s.listening <- struct{}{}

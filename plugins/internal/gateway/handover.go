@@ -3,8 +3,8 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -78,8 +78,8 @@ func (x *Exchange) Refuse(p *problem.Problem) {
 
 // Pass says how a request goes on to its upstream.
 type Pass struct {
-	// Target is where the request goes; the zero value: to the service's own url.
-	Target netip.AddrPort
+	// Target is where the request goes, `host:port`; empty: to the service's own url.
+	Target string
 	Path   string
 	// Headers replace the request's own. One without a value is taken away. Names are in lower case.
 	Headers map[string]string
@@ -96,9 +96,9 @@ func (x *Exchange) Pass(pass Pass) error {
 	if x.handover && x.hand(passText(pass)) {
 		return nil
 	}
-	if pass.Target.IsValid() {
+	if pass.Target != "" {
 		// Before the headers: Kong makes the target's name the Host.
-		if err := x.kong.Service.SetTarget(pass.Target.Addr().String(), int(pass.Target.Port())); err != nil {
+		if err := x.setTarget(pass.Target); err != nil {
 			return fmt.Errorf("set the target: %w", err)
 		}
 	}
@@ -111,6 +111,18 @@ func (x *Exchange) Pass(pass Pass) error {
 		}
 	}
 	return nil
+}
+
+func (x *Exchange) setTarget(target string) error {
+	host, text, err := net.SplitHostPort(target)
+	if err != nil {
+		return err
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return err
+	}
+	return x.kong.Service.SetTarget(host, int(port))
 }
 
 func (x *Exchange) setHeader(name, value string) error {
@@ -150,8 +162,8 @@ func passText(pass Pass) string {
 	var text strings.Builder
 	text.Grow(512)
 	text.WriteString(passDigits + "\n")
-	if pass.Target.IsValid() {
-		writeHeader(&text, targetName, pass.Target.String())
+	if pass.Target != "" {
+		writeHeader(&text, targetName, pass.Target)
 	}
 	for name, value := range pass.Headers {
 		writeHeader(&text, name, value)

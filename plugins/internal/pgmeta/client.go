@@ -44,7 +44,7 @@ func (c *Client) TypeScript(ctx context.Context, database projectdb.Address, sch
 	if err != nil {
 		return "", fmt.Errorf("ask postgres-meta: %w", err)
 	}
-	connection, err := Encrypt(rand.Reader, c.CryptoKey, connectionString(database))
+	connection, err := Connection(rand.Reader, c.CryptoKey, database)
 	if err != nil {
 		return "", err
 	}
@@ -65,6 +65,11 @@ func (c *Client) TypeScript(ctx context.Context, database projectdb.Address, sch
 		return "", fmt.Errorf("%w: it answered %d", ErrUnavailable, response.StatusCode)
 	}
 	return string(body), nil
+}
+
+// Connection is what postgres-meta is told in the header `x-connection-encrypted`, to connect to a database.
+func Connection(random io.Reader, cryptoKey string, database projectdb.Address) (string, error) {
+	return Encrypt(random, cryptoKey, connectionString(database))
 }
 
 // connectionString is what postgres-meta connects by.

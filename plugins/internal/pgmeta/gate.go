@@ -168,7 +168,7 @@ func (g *Gate) connection(ctx context.Context, project store.Project, mode Mode)
 	if err != nil {
 		return "", err
 	}
-	return Encrypt(rand.Reader, g.CryptoKey, connectionString(projectdb.Address{
+	return Connection(rand.Reader, g.CryptoKey, projectdb.Address{
 		Host: *project.DBHost, Port: uint16(*project.DBPort), Role: role.name, Password: secrets[role.secret], //nolint:gosec // a port, as the schema has it
-	}))
+	})
 }
