@@ -16,7 +16,11 @@ type PostgrestSettings struct {
 	DBSchema          string `json:"db_schema" doc:"Which schemas the data API shows, separated by commas; empty where it shows none."`
 	DBExtraSearchPath string `json:"db_extra_search_path"`
 	MaxRows           int    `json:"max_rows"`
-	DBPool            *int   `json:"db_pool" doc:"Connections to the database; null for PostgREST's own default."`
+	// Null for PostgREST's own defaults.
+	DBPool                   *int `json:"db_pool" doc:"Connections to the database."`
+	DBPoolAcquisitionTimeout *int `json:"db_pool_acquisition_timeout" doc:"Seconds that a request waits for one."`
+	DBPoolMaxLifetime        *int `json:"db_pool_max_lifetime" doc:"Seconds."`
+	DBPoolMaxIdletime        *int `json:"db_pool_max_idletime" doc:"Seconds."`
 }
 
 // postgrestDefaults are what a project has until somebody changes it.
@@ -44,6 +48,10 @@ type UpdatePostgrestBody struct {
 	DBExtraSearchPath *string `json:"db_extra_search_path,omitempty" maxLength:"4096"`
 	MaxRows           *int    `json:"max_rows,omitempty" minimum:"0" maximum:"1000000"`
 	DBPool            *int    `json:"db_pool,omitempty" minimum:"0" maximum:"1000"`
+
+	DBPoolAcquisitionTimeout *int `json:"db_pool_acquisition_timeout,omitempty" minimum:"0" maximum:"60"`
+	DBPoolMaxLifetime        *int `json:"db_pool_max_lifetime,omitempty" minimum:"0" maximum:"3600"`
+	DBPoolMaxIdletime        *int `json:"db_pool_max_idletime,omitempty" minimum:"0" maximum:"60"`
 }
 
 type updatePostgrestInput struct {

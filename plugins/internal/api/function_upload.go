@@ -130,23 +130,29 @@ func (u *functionUpload) uploaded(field, named string) (string, error) {
 	return path, nil
 }
 
-// writeFiles is readUpload's counterpart.
-func writeFiles(files []store.FunctionFile) (*functionFiles, error) {
+// writeFiles is readUpload's counterpart. The metadata name the entrypoint as the files are named: by where they are beside it, the CLI
+// and Studio tell where each belongs.
+func writeFiles(entrypoint string, files []store.FunctionFile) (*functionFiles, error) {
+	metadata, err := json.Marshal(map[string]string{"deno2_entrypoint_path": entrypoint})
+	if err != nil {
+		return nil, fmt.Errorf("write the form: %w", err)
+	}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for _, file := range files {
-		part, err := form.CreatePart(textproto.MIMEHeader{
-			"Content-Disposition": {mime.FormatMediaType("form-data", map[string]string{"name": "file", "filename": file.Path})},
-			"Content-Type":        {"application/octet-stream"},
+	write := func(content []byte, kind string, disposition map[string]string) {
+		part, failure := form.CreatePart(textproto.MIMEHeader{
+			"Content-Disposition": {mime.FormatMediaType("form-data", disposition)}, "Content-Type": {kind},
 		})
-		if err != nil {
-			return nil, fmt.Errorf("write the form: %w", err)
+		if failure == nil {
+			_, failure = part.Write(content)
 		}
-		if _, err := part.Write(file.Content); err != nil {
-			return nil, fmt.Errorf("write the form: %w", err)
-		}
+		err = errors.Join(err, failure)
 	}
-	if err := form.Close(); err != nil {
+	write(metadata, "application/json", map[string]string{"name": "metadata"})
+	for _, file := range files {
+		write(file.Content, "application/octet-stream", map[string]string{"name": "file", "filename": file.Path})
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
 		return nil, fmt.Errorf("write the form: %w", err)
 	}
 	return &functionFiles{ContentType: form.FormDataContentType(), Body: body.Bytes()}, nil

@@ -244,7 +244,7 @@ type functionFiles struct {
 }
 
 func (a *API) v1FunctionBody(ctx context.Context, c *call, in *functionBodyInput) (*functionFiles, error) {
-	_, archive, err := a.store.FunctionBySlug(ctx, c.project.ID, in.Slug)
+	function, archive, err := a.store.FunctionBySlug(ctx, c.project.ID, in.Slug)
 	if err != nil {
 		return nil, problem.OrNotFound(err, noFunction)
 	}
@@ -256,7 +256,7 @@ func (a *API) v1FunctionBody(ctx context.Context, c *call, in *functionBodyInput
 	if err != nil {
 		return nil, err
 	}
-	return writeFiles(files)
+	return writeFiles(function.EntrypointPath, files)
 }
 
 // bundleType is the content type of what the CLI bundles by itself, with Docker.

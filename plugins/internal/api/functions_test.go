@@ -163,10 +163,14 @@ func download(t *testing.T, b *bundle, authorization, path string) map[string]st
 	_, parameters, err := mime.ParseMediaType(recorder.Header().Get("Content-Type"))
 	require.NoError(t, err)
 	files := map[string]string{}
+	var metadata struct {
+		Entrypoint string `json:"deno2_entrypoint_path"`
+	}
 	form := multipart.NewReader(bytes.NewReader(recorder.Body.Bytes()), parameters["boundary"])
 	for {
 		part, err := form.NextRawPart()
 		if err == io.EOF { //nolint:errorlint // the reader gives it as it is
+			require.Contains(t, files, metadata.Entrypoint)
 			return files
 		}
 		require.NoError(t, err)
@@ -174,6 +178,10 @@ func download(t *testing.T, b *bundle, authorization, path string) map[string]st
 		require.NoError(t, err)
 		_, disposition, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
 		require.NoError(t, err)
+		if disposition["name"] == "metadata" {
+			require.NoError(t, json.Unmarshal(content, &metadata))
+			continue
+		}
 		files[disposition["filename"]] = string(content)
 	}
 }

@@ -117,10 +117,11 @@ func TestAProjectsOwnMailServerIsNeverShownThePlatformsPassword(t *testing.T) {
 
 func TestTheOtherSettingsBecomeTheirServicesEnvironment(t *testing.T) {
 	t.Parallel()
-	rest := configured(t, "rest", store.ConfigPostgrest, store.SectionConfig{"db_schema": "api", "max_rows": 5.0, "db_pool": nil})
+	rest := configured(t, "rest", store.ConfigPostgrest, store.SectionConfig{"db_schema": "api", "max_rows": 5.0, "db_pool": nil, "db_pool_max_idletime": 9.0})
 	require.Equal(t, "api", rest["PGRST_DB_SCHEMAS"])
 	require.Equal(t, "5", rest["PGRST_DB_MAX_ROWS"])
 	require.NotContains(t, rest, "PGRST_DB_POOL")
+	require.Equal(t, "9", rest["PGRST_DB_POOL_MAX_IDLETIME"])
 	require.Equal(t, "_realtime", configured(t, "rest", store.ConfigPostgrest, store.SectionConfig{"db_schema": ""})["PGRST_DB_SCHEMAS"])
 
 	require.Equal(t, "500", configured(t, "realtime", store.ConfigRealtime, store.SectionConfig{"max_concurrent_users": 500.0})["TENANT_MAX_CONCURRENT_USERS"])

@@ -21,6 +21,9 @@ var restSettings = []setting{
 	{"db_extra_search_path", "PGRST_DB_EXTRA_SEARCH_PATH", nil},
 	{"max_rows", "PGRST_DB_MAX_ROWS", nil},
 	{"db_pool", "PGRST_DB_POOL", nil},
+	{"db_pool_acquisition_timeout", "PGRST_DB_POOL_ACQUISITION_TIMEOUT", nil},
+	{"db_pool_max_lifetime", "PGRST_DB_POOL_MAX_LIFETIME", nil},
+	{"db_pool_max_idletime", "PGRST_DB_POOL_MAX_IDLETIME", nil},
 }
 
 // realtimeSettings are the limits that Realtime gives the tenant that it makes when it starts. It knows no variable for the
