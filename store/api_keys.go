@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -254,6 +255,45 @@ func (s *Store) NoteAPIKeysUsed(ctx context.Context, used map[uuid.UUID]time.Tim
 		update platform.api_keys k set last_used_at = greatest(k.last_used_at, u.at)
 		from (select unnest($1::uuid[]) as id, unnest($2::timestamptz[]) as at) u where k.id = u.id`, ids, times)
 	return wrap("note when API keys were used", err)
+}
+
+// LegacyKeyUse is when one of a project's two legacy keys was last used.
+type LegacyKeyUse struct {
+	ProjectID int64
+	Role      string // anon or service_role
+	Signature string // its beginning
+	At        time.Time
+}
+
+// NoteLegacyKeysUsed writes down when legacy keys were last used. Projects that are gone are passed over.
+func (s *Store) NoteLegacyKeysUsed(ctx context.Context, used []LegacyKeyUse) error {
+	if len(used) == 0 {
+		return nil
+	}
+	// In one order, as NoteAPIKeysUsed has it.
+	slices.SortFunc(used, func(a, b LegacyKeyUse) int {
+		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), cmp.Compare(a.Role, b.Role))
+	})
+	ids, roles := make([]int64, len(used)), make([]string, len(used))
+	signatures, times := make([]string, len(used)), make([]time.Time, len(used))
+	for i, one := range used {
+		ids[i], roles[i], signatures[i], times[i] = one.ProjectID, one.Role, one.Signature, one.At
+	}
+	_, err := s.pool.Exec(ctx, `
+		insert into platform.legacy_key_uses as k (project_id, role, signature, used_at)
+		select u.project_id, u.role, u.signature, u.at
+		from unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[]) as u (project_id, role, signature, at)
+			join platform.projects p on p.id = u.project_id
+		on conflict (project_id, role) do update set signature = excluded.signature, used_at = excluded.used_at
+		where excluded.used_at > k.used_at`, ids, roles, signatures, times)
+	return wrap("note when legacy keys were used", err)
+}
+
+// LegacyKeyUses returns when a project's legacy keys were last used, those that were.
+func (s *Store) LegacyKeyUses(ctx context.Context, projectID int64) ([]LegacyKeyUse, error) {
+	rows, _ := s.pool.Query(ctx, `select project_id, role, signature, used_at from platform.legacy_key_uses where project_id = $1 order by role`, projectID)
+	uses, err := pgx.CollectRows(rows, pgx.RowToStructByPos[LegacyKeyUse])
+	return uses, wrap("read when legacy keys were used", err)
 }
 
 func apiKeyEntry(project Project, action string, key APIKey) AuditEntry {

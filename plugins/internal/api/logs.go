@@ -49,7 +49,7 @@ type postLogsInput struct {
 }
 
 // logTables are the services whose logs upstream's tables are made of. What is not here, nobody keeps: requests, for one, are
-// the gateway's, which all projects share.
+// the gateway's, which all projects share. Of those it keeps when each API key was last used (key_uses.go).
 var logTables = map[string]string{
 	"postgres_logs": store.ServiceDatabase, "pg_cron_logs": store.ServiceDatabase, "auth_logs": store.ServiceAuth,
 	"postgrest_logs": store.ServiceRest, "realtime_logs": store.ServiceRealtime, "storage_logs": store.ServiceStorage,
@@ -85,6 +85,9 @@ func (a *API) registerLogs() {
 const logSpan = time.Hour
 
 func (a *API) queryLogs(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
+	if asksForKeys(in.SQL) {
+		return a.answerFromKeys(ctx, c, in)
+	}
 	service, kept := logTables[logquery.Table(in.SQL)]
 	if !kept || !slices.Contains(c.project.Services, service) {
 		return LogsResponse{Result: []map[string]any{}}, nil

@@ -123,6 +123,9 @@ func (g *Gateway) openJWT(p *project, key string, r Request) (string, *Refusal) 
 	case found.kind == legacyKey && !p.LegacyKeys:
 		return "", legacyOff
 	case found.kind == legacyKey || found.kind == temporaryKey:
+		if found.use != nil {
+			found.use.at.Store(g.now().Unix())
+		}
 		return key, nil
 	case found.kind == forgedSecret:
 		g.guesses.count(p, r.Client, key, g.now())

@@ -28,6 +28,7 @@ type Source interface {
 	ListenForGateway(ctx context.Context, listening func(), changed func(projectID int64)) error
 	AddTraffic(ctx context.Context, at time.Time, traffic []store.Traffic) error
 	NoteAPIKeysUsed(ctx context.Context, used map[uuid.UUID]time.Time) error
+	NoteLegacyKeysUsed(ctx context.Context, used []store.LegacyKeyUse) error
 	BanFromProject(ctx context.Context, projectID int64, address netip.Addr, until time.Time) (bool, error)
 }
 

@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -113,6 +115,21 @@ func TestRequestsAndTheUseOfKeysAreWrittenDownOnce(t *testing.T) {
 	table.Flush(t.Context(), now)
 	require.Equal(t, []store.Traffic{{ProjectID: 1, Service: store.ServiceRest, Requests: 3}}, s.traffic)
 	require.Equal(t, map[uuid.UUID]time.Time{{2}: time.Unix(now.Unix(), 0)}, s.used)
+}
+
+func TestTheUseOfLegacyKeysIsWrittenDownOnce(t *testing.T) {
+	t.Parallel()
+	s := newProjects(shopProject())
+	gateway, table := open(t, s)
+	key := legacy(t, shop, "service_role")
+	for _, one := range []string{key, key, legacy(t, shop, "anon", jwt.MapClaims{"iss": "somebody"})} {
+		_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos", APIKey: one})
+		require.Nil(t, refusal)
+	}
+	table.Flush(t.Context(), now)
+	table.Flush(t.Context(), now)
+	signature := key[strings.LastIndexByte(key, '.')+1:][:10]
+	require.Equal(t, []store.LegacyKeyUse{{ProjectID: 1, Role: "service_role", Signature: signature, At: time.Unix(now.Unix(), 0)}}, s.legacy)
 }
 
 func TestWhatNginxSentIsCountedForTheProjectItWasOf(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -45,6 +47,21 @@ const (
 type verified struct {
 	kind    kind
 	expires time.Time
+	use     *legacyUse // of a legacy key of the platform's own making
+}
+
+// legacyUse is when a legacy key was used and that was not yet written down.
+type legacyUse struct {
+	role, signature string
+	at              atomic.Int64 // in Unix seconds; 0: it was not
+}
+
+// signatureShown is how much of a key's signature tells it from others, as upstream's logs have it.
+const signatureShown = 10
+
+func newLegacyUse(role, token string) *legacyUse {
+	signature := token[strings.LastIndexByte(token, '.')+1:]
+	return &legacyUse{role: role, signature: signature[:min(len(signature), signatureShown)]}
 }
 
 type minted struct {
@@ -118,6 +135,9 @@ func (t *tokens) check(ref store.Ref, token string, now time.Time) verified {
 	found := verified{kind: legacyKey}
 	switch claims.Kind {
 	case "":
+		if claims.Issuer == "supabase" { // else it is one that somebody signed by themselves
+			found.use = newLegacyUse(claims.Role, token)
+		}
 	case KindTemporary:
 		found.kind = temporaryKey
 	default:
@@ -127,6 +147,22 @@ func (t *tokens) check(ref store.Ref, token string, now time.Time) verified {
 		found.expires = claims.ExpiresAt.Time
 	}
 	return found
+}
+
+// takeUses returns when legacy keys were used since it was asked last.
+func (t *tokens) takeUses(projectID int64) []store.LegacyKeyUse {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	var uses []store.LegacyKeyUse
+	for _, one := range t.verified {
+		if one.use == nil {
+			continue
+		}
+		if at := one.use.at.Swap(0); at != 0 {
+			uses = append(uses, store.LegacyKeyUse{ProjectID: projectID, Role: one.use.role, Signature: one.use.signature, At: time.Unix(at, 0)})
+		}
+	}
+	return uses
 }
 
 // mint returns the JWT that stands in for an opaque key.

@@ -48,7 +48,8 @@ func (t *Table) Flush(ctx context.Context, at time.Time) {
 			one.project.counts[one.service].egress.Add(traffic[i].Egress)
 		}
 	}
-	if err := t.source.NoteAPIKeysUsed(ctx, t.takeUses()); err != nil {
+	used, legacy := t.takeUses()
+	if err := errors.Join(t.source.NoteAPIKeysUsed(ctx, used), t.source.NoteLegacyKeysUsed(ctx, legacy)); err != nil {
 		t.log.Warn("the use of API keys could not be written down", "error", err.Error())
 	}
 }
@@ -79,16 +80,17 @@ func (t *Table) takeTraffic() (traffic []store.Traffic, taken []target) {
 	return traffic, taken
 }
 
-func (t *Table) takeUses() map[uuid.UUID]time.Time {
-	used := map[uuid.UUID]time.Time{}
+func (t *Table) takeUses() (used map[uuid.UUID]time.Time, legacy []store.LegacyKeyUse) {
+	used = map[uuid.UUID]time.Time{}
 	for _, p := range t.all() {
 		for id, use := range p.uses {
 			if at := use.Swap(0); at != 0 {
 				used[id] = time.Unix(at, 0)
 			}
 		}
+		legacy = append(legacy, p.tokens.takeUses(p.ID)...)
 	}
-	return used
+	return used, legacy
 }
 
 // CountEgress counts what nginx says that it sent, until ctx ends: each datagram is a line of an access log in syslog's form, that

@@ -47,6 +47,7 @@ type projects struct {
 	refused int // bans
 	traffic []store.Traffic
 	used    map[uuid.UUID]time.Time
+	legacy  []store.LegacyKeyUse
 
 	listening chan struct{}
 	changed   chan int64
@@ -121,6 +122,13 @@ func (s *projects) NoteAPIKeysUsed(_ context.Context, used map[uuid.UUID]time.Ti
 	for id, at := range used {
 		s.used[id] = at
 	}
+	return nil
+}
+
+func (s *projects) NoteLegacyKeysUsed(_ context.Context, used []store.LegacyKeyUse) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.legacy = append(s.legacy, used...)
 	return nil
 }
 

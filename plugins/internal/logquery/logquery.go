@@ -80,9 +80,36 @@ func (q Query) list(rows []Row) []map[string]any {
 	return result
 }
 
-// counts tells whether the query counts rows in place of listing them.
+// counts tells whether the query sums rows up in place of listing them.
 func (q Query) counts() bool {
-	return slices.ContainsFunc(q.items, func(i item) bool { _, counts := i.expression.(counted); return counts })
+	return slices.ContainsFunc(q.items, func(i item) bool { return sums(i.expression) })
+}
+
+// sums tells whether an expression has one value for many rows.
+func sums(e expression) bool {
+	if outer, is := e.(call); is {
+		return slices.ContainsFunc(outer.with, sums)
+	}
+	_, is := e.(aggregate)
+	return is
+}
+
+// over is an expression's value for the rows of a group.
+func over(e expression, rows []Row) any {
+	switch one := e.(type) {
+	case aggregate:
+		return one.in(rows)
+	case call:
+		values := make([]any, len(one.with))
+		for i, inner := range one.with {
+			values[i] = over(inner, rows)
+		}
+		return one.do(values)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return e.of(rows[0])
 }
 
 // count counts rows by groups; without any, all are one.
@@ -108,12 +135,7 @@ func (q Query) count(rows []Row) []map[string]any {
 	for _, key := range keys {
 		line := map[string]any{}
 		for _, one := range q.items {
-			switch counts, is := one.expression.(counted); {
-			case is:
-				line[one.name] = counts.in(grouped[key])
-			case len(grouped[key]) > 0:
-				line[one.name] = one.of(grouped[key][0])
-			}
+			line[one.name] = over(one.expression, grouped[key])
 		}
 		result = append(result, line)
 	}
@@ -128,6 +150,7 @@ type (
 	both    struct{ left, right expression }
 	not     struct{ inner expression }
 	counted struct{ what expression } // nil: all rows
+	largest struct{ what expression }
 	call    struct {
 		do   func([]any) any
 		with []expression
@@ -140,6 +163,7 @@ func (c column) of(row Row) any { return row[c.name] }
 func (e either) of(row Row) any { return isTrue(e.left.of(row)) || isTrue(e.right.of(row)) }
 func (b both) of(row Row) any   { return isTrue(b.left.of(row)) && isTrue(b.right.of(row)) }
 func (counted) of(Row) any      { return nil } // it is of many rows: in
+func (largest) of(Row) any      { return nil } // likewise
 
 // of is unknown where the inner one is, as in SQL.
 func (n not) of(row Row) any {
@@ -150,7 +174,20 @@ func (n not) of(row Row) any {
 	return !isTrue(value)
 }
 
-func (c counted) in(rows []Row) float64 {
+// aggregate has a value for many rows.
+type aggregate interface{ in(rows []Row) any }
+
+func (l largest) in(rows []Row) any {
+	var most any
+	for _, row := range rows {
+		if value := l.what.of(row); value != nil && (most == nil || compare(value, most) > 0) {
+			most = value
+		}
+	}
+	return most
+}
+
+func (c counted) in(rows []Row) any {
 	n := 0
 	for _, row := range rows {
 		if c.what == nil || c.what.of(row) != nil {

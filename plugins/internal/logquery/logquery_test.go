@@ -172,3 +172,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTheLastOfEachGroupIsFound(t *testing.T) {
+	t.Parallel()
+	query, err := Parse("select unix_millis(max(timestamp)) as timestamp, m.`level` from auth_logs group by m.`level`")
+	require.NoError(t, err)
+	require.Equal(t, []map[string]any{
+		{"timestamp": float64(noon.Add(2 * time.Minute).UnixMilli()), "level": "error"},
+		{"timestamp": float64(noon.Add(time.Minute + time.Second).UnixMilli()), "level": "info"},
+	}, query.Run(rows))
+	require.Empty(t, query.Run(nil))
+
+	whole, err := Parse("select max(timestamp) as last, count(*) as count from auth_logs")
+	require.NoError(t, err)
+	require.Equal(t, []map[string]any{{"last": nil, "count": 0.}}, whole.Run(nil))
+}

@@ -14,7 +14,8 @@ const maxQuery = 20_000
 
 // tokens are words, numbers, texts in quotes, and signs. Comments and space fall between them.
 var tokens = regexp.MustCompile("(?s)--[^\n]*|/\\*.*?\\*/|'(?:[^'\\\\]|''|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|" +
-	`[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*|[0-9]+(?:\.[0-9]+)?|<=|>=|!=|<>|::|[-+*/%=<>(),;.\[\]]|\s+|.`)
+	"[A-Za-z_][A-Za-z0-9_]*(?:\\.(?:[A-Za-z_][A-Za-z0-9_]*|`[A-Za-z_][A-Za-z0-9_]*`))*|" +
+	`[0-9]+(?:\.[0-9]+)?|<=|>=|!=|<>|::|[-+*/%=<>(),;.\[\]]|\s+|.`)
 
 type parser struct {
 	rest []string
@@ -169,7 +170,7 @@ func (p *parser) orders() []order {
 
 // lastPart is `level` of `metadata.level`.
 func lastPart(path string) string {
-	path = strings.Trim(path, "`")
+	path = strings.ReplaceAll(path, "`", "")
 	return path[strings.LastIndexByte(path, '.')+1:]
 }
 
@@ -358,6 +359,10 @@ func (p *parser) function(name string) expression {
 		what := p.or()
 		p.expect(")")
 		return counted{what}
+	case "max":
+		what := p.or()
+		p.expect(")")
+		return largest{what}
 	case "cast", "safe_cast":
 		value := p.or()
 		p.expect("as")
@@ -424,13 +429,16 @@ var functions = map[string]plain{
 		}
 		return float64(number)
 	}},
-	"tounixtimestamp64milli": {1, func(v []any) any {
-		at, is := v[0].(float64)
-		if !is {
-			return nil
-		}
-		return float64(int64(at) / 1000)
-	}},
+	"tounixtimestamp64milli": {1, millis},
+	"unix_millis":            {1, millis},
+}
+
+func millis(v []any) any {
+	at, is := v[0].(float64)
+	if !is {
+		return nil
+	}
+	return float64(int64(at) / 1000)
 }
 
 // multiIf reads conditions with what holds then, and what holds else.
