@@ -18,10 +18,10 @@ var npmFiles embed.FS
 // What is installed from npm, by the folder here that names it.
 const (
 	platformModules = "npm"     // what the platform needs to run
-	clientModules   = "clients" // the official management client, which it is tried with
+	clientModules   = "clients" // the official tools, which it is tried with
 )
 
-// InstallClients installs the official clients that the platform is tried with below dir, and returns npm's folder.
+// InstallClients installs the official tools that the platform is tried with below dir, and returns npm's folder.
 func InstallClients(ctx context.Context, dir string) (modules string, err error) {
 	folder := filepath.Join(dir, clientModules)
 	return filepath.Join(folder, "node_modules"), installModules(ctx, clientModules, folder)

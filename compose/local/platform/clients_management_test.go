@@ -4,6 +4,7 @@ package platform_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -42,10 +43,14 @@ func inRef(more ...any) []any { return append([]any{"{ref}"}, more...) }
 type body = map[string]any
 
 func (c *clients) runManagement() []result {
+	// The provisioner measures a project some seconds after it runs.
+	c.eventually(func() bool {
+		return c.send(http.MethodGet, "/api/v1/projects/"+c.ref+"/config/disk/util", nil, "").status == http.StatusOK
+	})
 	results, methods := c.callMethods(c.platform.AccessToken(), managementCases)
 	for _, method := range methods {
 		if !slices.ContainsFunc(managementCases, func(one clientCase) bool { return methodOf(one) == method }) {
-			results = append(results, result{method, "the client has it, and no case asks for it"})
+			results = append(results, result{"management", method, "the client has it, and no case asks for it"})
 		}
 	}
 	return results
@@ -84,7 +89,7 @@ func (c *clients) callMethods(token string, cases []clientCase) (results []resul
 	require.Len(c.t, gave.Answers, len(cases))
 	for i, one := range cases {
 		one.prints = fill.Replace(one.prints)
-		results = append(results, one.check(gave.Answers[i].Worked, gave.Answers[i].Said))
+		results = append(results, one.check("management", one.name, gave.Answers[i].Worked, gave.Answers[i].Said))
 	}
 	return results, gave.Methods
 }
@@ -269,7 +274,7 @@ var managementCases = []clientCase{
 var managementErrors = []clientCase{
 	{name: "listAllProjects, with a wrong token", input: []any{}, prints: "Invalid or expired token", because: "The answer has what the API says."},
 	{name: "listAllFunctions, with a token that may not", input: inRef(), prints: "does not have the permission edge_functions_read", because: "The answer has what the API says."},
-	{name: "getProject, of one that is not there", input: []any{"aaaaaaaaaaaaaaaaaaaa"}, prints: "Project not found", because: "The answer has what the API says."},
+	{name: "getProject, of one that is not there", input: []any{aRefOfNobody}, prints: "Project not found", because: "The answer has what the API says."},
 }
 
 func (c *clients) runManagementErrors(given tokens) []result {

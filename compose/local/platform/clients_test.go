@@ -10,50 +10,109 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/compose/local/machine"
 )
 
-// TestClients has the management client, as npm has it, do what it can with one project: every method that it has. What it is asked,
-// and what comes of it, is docs/clients.md. It closes with one line: `clients: management N/N`.
+// TestClients has the official tools do what they can with one project: two generations of the supabase CLI, the MCP
+// server, and the management client, each as npm has it. What they are asked, and what comes of it, is docs/clients.md.
+// It closes with one line: `clients: cli N/N, mcp N/N, management N/N`.
 func TestClients(t *testing.T) {
 	c := startClients(t)
-	var results []result
-	c.step("every method is called", func() { results = c.runManagement() })
-	c.step("what goes wrong is said in words", func() { results = append(results, c.runErrors()...) })
+	c.step("the tools are asked", func() {
+		t.Run("tools", func(t *testing.T) {
+			for _, tool := range []struct {
+				name string
+				ask  func(*clients) []result
+			}{
+				{"management", (*clients).runManagement}, {"mcp", (*clients).runMCP},
+				{"cli3", (*clients).runCLI3}, {"cli2", (*clients).runCLI2},
+			} {
+				t.Run(tool.name, func(t *testing.T) {
+					t.Parallel()
+					c.take(tool.ask(c.of(t, tool.name)))
+				})
+			}
+		})
+	})
+	c.step("what goes wrong is said in words", func() { c.take(c.runErrors()) })
 	c.remove(c.ref)
 	c.gone(c.ref)
-	right := 0
-	for _, one := range results {
-		if one.complaint == "" {
-			right++
-			continue
+	fmt.Printf("clients: %s\n", strings.Join(c.count(), ", "))
+}
+
+// of is the same story, whose failures are a subtest's, with a project of its own: each tool has its own history of migrations, and
+// changes settings for which databases are restarted.
+func (c *clients) of(t *testing.T, name string) *clients {
+	of, story := *c, *c.story
+	story.t, of.story = t, &story
+	of.ref = of.createProject(c.org, name)
+	of.become(of.ref, "ACTIVE_HEALTHY")
+	return &of
+}
+
+// count says how many cases of each tool were as they should be, and fails the test where one was not.
+func (c *clients) count() []string {
+	c.taken.Lock()
+	defer c.taken.Unlock()
+	var counts []string
+	for _, client := range []string{"cli", "mcp", "management"} {
+		right, all := 0, 0
+		for _, one := range c.taken.results {
+			if one.client != client {
+				continue
+			}
+			all++
+			if one.complaint == "" {
+				right++
+				continue
+			}
+			c.t.Errorf("%s: %s: %s", client, one.name, one.complaint)
 		}
-		t.Errorf("%s: %s", one.name, one.complaint)
+		counts = append(counts, fmt.Sprintf("%s %d/%d", client, right, all))
 	}
-	fmt.Printf("clients: management %d/%d\n", right, len(results))
+	return counts
+}
+
+// taken is what came of all cases.
+type taken struct {
+	sync.Mutex
+	results []result
+}
+
+func (c *clients) take(results []result) {
+	c.taken.Lock()
+	defer c.taken.Unlock()
+	c.taken.results = append(c.taken.results, results...)
 }
 
 // clientCase is one thing that a tool is asked, as a row of docs/clients.md.
 type clientCase struct {
-	name string // the method, and after a comma what is special about this call
-	// input is the arguments of the method: {ref} is the project, {org} its organization.
-	input []any
+	name string // the command or the tool, as people write it
+	// arguments of a command: {ref}, {org}, {remote} (how this CLI names the project), {database} (its database by URL).
+	arguments []string
+	// input of a tool, or the arguments of a method.
+	input any
 	// prints is in what comes of it: in the output of what works, in the message of what does not.
 	prints string
 	// because says why it does not work; empty where it does.
 	because string
 	// note is what else people should know.
 	note string
+	// only is the one generation of the CLI that is asked; 0: both.
+	only int
 	// keep names what the cases after it call the id in the answer of a method.
 	keep string
 }
 
 // result is what came of a case.
 type result struct {
+	client    string
 	name      string
 	complaint string // empty where it was as it should be
 }
@@ -64,6 +123,7 @@ type clients struct {
 	modules string // npm's folder with the tools
 	org     string
 	ref     string
+	taken   *taken
 }
 
 func startClients(t *testing.T) *clients {
@@ -74,7 +134,7 @@ func startClients(t *testing.T) *clients {
 	modules, err := machine.InstallClients(t.Context(), filepath.Join(root, ".run"))
 	require.NoError(t, err)
 	s.session = s.platform.AccessToken() // everything here is the administrator's
-	c := &clients{story: s, modules: modules}
+	c := &clients{story: s, modules: modules, taken: &taken{}}
 	c.supabase("orgs", "create", "Tools", "--yes")
 	var organizations []struct{ ID string }
 	c.decode(&organizations, "orgs", "list", "--output", "json")
@@ -86,16 +146,12 @@ func startClients(t *testing.T) *clients {
 	require.Len(t, projects, 1)
 	c.ref = projects[0].ID
 	c.become(c.ref, "ACTIVE_HEALTHY")
-	// The provisioner measures a project some seconds after it runs.
-	c.eventually(func() bool {
-		return c.send(http.MethodGet, "/api/v1/projects/"+c.ref+"/config/disk/util", nil, "").status == http.StatusOK
-	})
 	return c
 }
 
 // check holds what came of a case against it.
-func (one clientCase) check(worked bool, said string) result {
-	r := result{name: one.name}
+func (one clientCase) check(client, name string, worked bool, said string) result {
+	r := result{client: client, name: name}
 	switch {
 	case worked != (one.because == ""):
 		r.complaint = fmt.Sprintf("it worked: %t, and said: %s", worked, said)
@@ -103,7 +159,7 @@ func (one clientCase) check(worked bool, said string) result {
 		r.complaint = fmt.Sprintf("%q is not in what it said: %s", one.prints, said)
 	}
 	if r.complaint != "" {
-		fmt.Printf("  ✗ %s: %s\n", one.name, r.complaint)
+		fmt.Printf("  ✗ %s %s: %s\n", client, name, r.complaint)
 	}
 	return r
 }
@@ -130,17 +186,22 @@ func clientsTable() string {
 		title string
 		cases []clientCase
 	}{
+		{"The supabase CLI", cliCases},
+		{"The MCP server", slices.Concat(mcpCases, mcpPausing, readOnlyCases)},
 		{"The management client", managementCases},
-		{"What goes wrong is said in words", slices.Concat(managementErrors, managementPaused)},
+		{"What goes wrong is said in words", errorCases()},
 	}
 	for _, table := range tables {
 		fmt.Fprintf(&text, "\n## %s\n\n| What | Works | Remarks |\n|---|---|---|\n", table.title)
 		for _, one := range table.cases {
-			works, remark := "yes", one.note
+			works, remark, of := "yes", one.note, ""
+			if one.only != 0 {
+				of = fmt.Sprintf(", CLI %d", one.only)
+			}
 			if one.because != "" {
 				works, remark = "no", strings.TrimSpace(one.because+" "+one.note)
 			}
-			fmt.Fprintf(&text, "| `%s` | %s | %s |\n", one.name, works, strings.ReplaceAll(remark, "|", "\\|"))
+			fmt.Fprintf(&text, "| `%s`%s | %s | %s |\n", one.name, of, works, strings.ReplaceAll(remark, "|", "\\|"))
 		}
 	}
 	return text.String()
@@ -148,22 +209,37 @@ func clientsTable() string {
 
 const clientsHead = `# The official tools
 
-Made from the cases of compose/local/platform's TestClients, which drives the management client as npm has it over the gateway of
+Made from the cases of compose/local/platform's TestClients, which drives the tools as npm has them over the gateway of
 ` + "`make run`" + `; by hand it changes nothing. ` + "`make proof-clients`" + ` runs them.
 
-supabase-management-js 2.0.2, with ` + "`baseUrl: <public>/api`" + ` and an access token.
+- **supabase CLI**, 2.122.1 and 3.1.0, with ` + "`--profile`" + ` and the profile that ` + "`make run`" + ` writes to .run/plurabase.yaml. The third
+  generation wants ` + "`--yes`" + ` before it changes anything of a project. Commands that open the database themselves dial
+  db.<ref>.<project host>:5432 for ` + "`--linked`" + `; where a project's database is at a port of its own, name it by ` + "`--db-url`" + ` (CLI 2) or
+  ` + "`--remote=<url>`" + ` (CLI 3).
+- **MCP server**, @supabase/mcp-server-supabase 0.13.0, with ` + "`--api-url <public>/api`" + ` and an access token.
+- **Management client**, supabase-management-js 2.0.2, with ` + "`baseUrl: <public>/api`" + `.
 `
 
-// tokens are whose holders make mistakes.
+// errorCases are what goes wrong with every tool: a wrong token, one that may not, a project that is not there, and one that is paused.
+func errorCases() []clientCase {
+	return slices.Concat(cliErrors, mcpErrors, managementErrors, pausedCases, mcpPaused, managementPaused)
+}
+
+// tokens are whose tools make mistakes.
 type tokens struct{ wrong, weak string }
 
 func (c *clients) runErrors() []result {
 	weak := c.object(http.MethodPost, "/api/platform/profile/scoped-access-tokens", map[string]any{
 		"name": "weak", "permissions": []string{"projects_read"},
 	}, http.StatusCreated)
-	results := c.runManagementErrors(tokens{wrong: "sbp_" + strings.Repeat("0", 40), weak: weak["token"].(string)})
-	c.become(c.ref, "ACTIVE_HEALTHY")
-	c.expect(http.MethodPost, "/api/v1/projects/"+c.ref+"/pause", nil, http.StatusOK)
+	given := tokens{wrong: "sbp_" + strings.Repeat("0", 40), weak: weak["token"].(string)}
+	results := slices.Concat(c.runCLIErrors(given), c.runMCPErrors(given), c.runManagementErrors(given))
+	server := c.startMCP(c.platform.AccessToken())
+	results = append(results, c.askMCP(server, mcpPausing[:1])...)
 	c.become(c.ref, "INACTIVE")
-	return append(results, c.askManagement(c.platform.AccessToken(), managementPaused)...)
+	results = slices.Concat(results, c.runPaused(), c.askMCP(server, mcpPaused), c.askManagement(c.platform.AccessToken(), managementPaused))
+	return append(results, c.askMCP(server, mcpPausing[1:])...)
 }
+
+// toolTimeout is ample for every tool.
+const toolTimeout = 3 * time.Minute

@@ -198,8 +198,9 @@ func TestPostgresIsSetByItsOwnNames(t *testing.T) {
 	path := "/v1/projects/" + p.ref + "/config/database/postgres"
 	require.Empty(t, w.object(owner, http.MethodGet, path, ""))
 	w.succeed(owner, http.MethodPut, path, `{"max_connections":50,"restart_database":true}`)
-	w.succeed(owner, http.MethodPut, path, `{"work_mem":"8MB"}`)
+	w.succeed(owner, http.MethodPut, path, `{"max_connections":50,"work_mem":"8MB"}`)
 	require.Equal(t, map[string]any{"max_connections": 50., "work_mem": "8MB"}, w.object(owner, http.MethodGet, path, ""))
+	require.Equal(t, map[string]any{"work_mem": "9MB"}, w.object(owner, http.MethodPut, path, `{"work_mem":"9MB"}`), "what is left out is taken back")
 	for _, body := range []string{`{"work_mem":"8MB'; drop"}`, `{"max_connections":1}`, `{"session_replication_role":"none"}`} {
 		require.Equal(t, http.StatusBadRequest, w.raw(owner, http.MethodPut, path, body).Code, body)
 	}

@@ -60,6 +60,20 @@ func (a *API) getPostgresConfig(ctx context.Context, c *call, _ *refPath) (Postg
 	return section(ctx, a, c.project.Project, store.ConfigPostgres, PostgresSettings{})
 }
 
+// updatePostgresConfig puts the body in place of all that was set: the CLI takes a setting back by leaving it out.
 func (a *API) updatePostgresConfig(ctx context.Context, c *call, in *updatePostgresInput) (PostgresSettings, error) {
-	return updateSection(ctx, a, c, store.ConfigPostgres, in.Body, PostgresSettings{})
+	config, err := a.store.ProjectConfig(ctx, c.project.ID, c.project.Ref, store.ConfigPostgres)
+	if err != nil {
+		return PostgresSettings{}, err
+	}
+	patch, err := patchOf(in.Body)
+	if err != nil {
+		return PostgresSettings{}, err
+	}
+	for name := range config[store.ConfigPostgres] {
+		if _, named := patch[name]; !named {
+			patch[name] = nil
+		}
+	}
+	return changeSection(ctx, a, c, store.ConfigPostgres, patch, PostgresSettings{})
 }
