@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +23,25 @@ type AdvisorException struct {
 	AssignedTo *uuid.UUID
 	UpdatedBy  *string // the GoTrue id; nil when the profile is gone
 	CreatedAt  time.Time
+}
+
+// IsAbout tells whether the exception is about a finding: what it does not name, it is about whatever it is. metadata is what the
+// finding is about, as JSON can hold it.
+func (e AdvisorException) IsAbout(lint, category string, metadata any) bool {
+	if e.LintName != nil && *e.LintName != lint || e.Category != nil && *e.Category != category {
+		return false
+	}
+	named := map[string]any{}
+	text, err := json.Marshal(metadata)
+	if err != nil || json.Unmarshal(text, &named) != nil {
+		return false
+	}
+	for name, value := range e.Metadata {
+		if fmt.Sprint(value) != fmt.Sprint(named[name]) {
+			return false
+		}
+	}
+	return cmp.Or(e.LintName, e.Category) != nil || len(e.Metadata) > 0
 }
 
 const exceptionColumns = `e.id, e.lint_name, e.category, e.metadata, e.disabled, e.note, e.assigned_to, u.gotrue_id::text, e.created_at`

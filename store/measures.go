@@ -28,10 +28,14 @@ type Measure struct {
 const measureColumns = `measured_at, database_bytes, wal_bytes, storage_bytes, disk_bytes, disk_used_bytes, disk_free_bytes,
 	memory_bytes, memory_limit_bytes, cpu_percent, connections, max_connections`
 
+// DefaultExposedSchemas is what a project's data API shows where nobody decides, separated by commas.
+const DefaultExposedSchemas = "public,graphql_public"
+
 // DueProject is a project that is to be measured, with the password of its read-only role.
 type DueProject struct {
 	Project
 	ReadOnlyPassword string `json:"-"`
+	ExposedSchemas   string // what its data API shows, separated by commas
 }
 
 // String hides the password from logs and error messages.
@@ -58,7 +62,15 @@ func (s *Store) ProjectToMeasure(ctx context.Context, target string, every time.
 		return DueProject{}, wrap("look for a project to measure", err)
 	}
 	secrets, err := s.ProjectSecrets(ctx, project.ID, project.Ref, SecretReadOnlyPassword)
-	return DueProject{project, secrets[SecretReadOnlyPassword]}, err
+	if err != nil {
+		return DueProject{}, err
+	}
+	config, err := s.ProjectConfig(ctx, project.ID, project.Ref, ConfigPostgrest)
+	schemas, set := config[ConfigPostgrest]["db_schema"].(string)
+	if !set {
+		schemas = DefaultExposedSchemas
+	}
+	return DueProject{project, secrets[SecretReadOnlyPassword], schemas}, err
 }
 
 // NoteMeasure keeps what was measured of a project, beside what else was measured in the hour, and tells its members what it runs short of.

@@ -194,6 +194,9 @@ func (s *Store) notifyHealth(ctx context.Context, tx pgx.Tx, before Project, now
 	return s.notify(ctx, tx, before, n)
 }
 
+// WelcomeName is the name of the notification that welcomes a member. Its message is the operator's own Markdown.
+const WelcomeName = "instance.welcome"
+
 // welcomeMember tells somebody who has just become a member of their first organization what the operator has to say.
 func (s *Store) welcomeMember(ctx context.Context, tx pgx.Tx, organizationID, profileID int64) error {
 	if s.welcome == "" {
@@ -201,9 +204,9 @@ func (s *Store) welcomeMember(ctx context.Context, tx pgx.Tx, organizationID, pr
 	}
 	_, err := tx.Exec(ctx, `
 		insert into platform.notifications (organization_id, project_id, profile_id, name, priority, title, message, inserted_at)
-		select $1, 0, $2, 'instance.welcome', $3, 'Welcome', $4, $5
+		select $1, 0, $2, $6, $3, 'Welcome', $4, $5
 		where not exists (select from platform.members where profile_id = $2 and organization_id <> $1)`,
-		organizationID, profileID, PriorityInfo, s.welcome, s.now())
+		organizationID, profileID, PriorityInfo, s.welcome, s.now(), WelcomeName)
 	if err != nil {
 		return fmt.Errorf("welcome the member: %w", err)
 	}
@@ -222,16 +225,21 @@ type newNotification struct {
 // maxNotification is what Studio's list shows of a message without becoming a page, in runes.
 const maxNotification = 500
 
+// short cuts a message that Studio's list has no room for.
+func short(message string) string {
+	if utf8.RuneCountInString(message) <= maxNotification {
+		return message
+	}
+	return string([]rune(message)[:maxNotification]) + "…"
+}
+
 // notify tells something of a project, in the transaction that makes it so.
 func (s *Store) notify(ctx context.Context, tx pgx.Tx, project Project, n newNotification) error {
-	if utf8.RuneCountInString(n.message) > maxNotification {
-		n.message = string([]rune(n.message)[:maxNotification]) + "…"
-	}
 	_, err := tx.Exec(ctx, `
 		insert into platform.notifications (organization_id, project_id, name, priority, title, message, inserted_at)
 		select $1, $2, $3, $4, $5, $6, $7 where $8::interval = interval '0' or not exists (
 			select from platform.notifications where project_id = $2 and name = $3 and inserted_at > $7::timestamptz - $8::interval)`,
-		project.OrganizationID, project.ID, n.name, n.priority, n.title, n.message, s.now(), n.quiet)
+		project.OrganizationID, project.ID, n.name, n.priority, n.title, short(n.message), s.now(), n.quiet)
 	if err != nil {
 		return fmt.Errorf("notify the members: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -18,6 +19,30 @@ type Finding struct {
 	Detail      string
 	FkeyName    *string
 	FkeyColumns []int32 // numbers of the columns
+}
+
+// LintMetadata names what a lint is about.
+type LintMetadata struct {
+	Name        string  `json:"name,omitempty"`
+	Schema      string  `json:"schema,omitempty"`
+	Entity      string  `json:"entity,omitempty"`
+	Type        string  `json:"type,omitempty" enum:"table,view,auth,function,extension,compliance"`
+	FkeyName    string  `json:"fkey_name,omitempty"`
+	FkeyColumns []int32 `json:"fkey_columns,omitempty"`
+}
+
+// Metadata names what the finding is about.
+func (f Finding) Metadata() LintMetadata {
+	metadata := LintMetadata{Name: f.Object, Schema: f.Schema, Type: f.Type, FkeyColumns: f.FkeyColumns}
+	if f.FkeyName != nil {
+		metadata.FkeyName = *f.FkeyName
+	}
+	return metadata
+}
+
+// CacheKey is the same for the same finding.
+func (f Finding) CacheKey() string {
+	return strings.Trim(f.Lint+"_"+strings.Trim(f.Schema+"_"+f.Object+"_"+f.Key, "_"), "_")
 }
 
 // lint is a query for what may be wrong. Its parameters: $1 the schemas that the data API shows, $2 those that are not the
@@ -215,4 +240,27 @@ func (l lint) run(ctx context.Context, tx pgx.Tx, exposedSchemas []string) ([]Fi
 		findings[i] = Finding{l.name, one.Schema, one.Object, one.Type, one.Key, one.Detail, one.FkeyName, one.FkeyColumns}
 	}
 	return findings, nil
+}
+
+// Severe is the level of what the members of a project are told without asking.
+const Severe = "ERROR"
+
+// MaxSevere is how many findings SevereSQL returns at most.
+const MaxSevere = 1000
+
+// SevereSQL looks for what is severe, in one statement: its one row is a JSON array of findings, as Findings reads it. It is for
+// psql, whose variable `schemas` says what the data API shows, separated by commas.
+func SevereSQL() string {
+	arguments := strings.NewReplacer(
+		"$1", `array(select trim(one) from unnest(string_to_array(:'schemas', ',')) one)`,
+		"$2", "'{"+strings.Join(internalSchemas, ",")+"}'")
+	var parts []string
+	for _, one := range lints {
+		if LintKinds[one.name].Level == Severe {
+			parts = append(parts, "(select '"+one.name+"' as lint, finding.* from ("+arguments.Replace(one.sql)+
+				") finding (schema, object, type, key, detail, fkey_name, fkey_columns))")
+		}
+	}
+	return fmt.Sprintf(`select coalesce(jsonb_agg(found), '[]') from (select lint as "Lint", schema as "Schema", object as "Object", type as "Type",
+		key as "Key", detail as "Detail" from (%s) every order by lint, schema, object, key limit %d) found;`, strings.Join(parts, " union all "), MaxSevere)
 }

@@ -1,6 +1,12 @@
 package projectdb_test
 
 import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,15 +95,43 @@ func TestEachLintFindsWhatIsWrongAndNothingElse(t *testing.T) {
 		found := find(name, test.object)
 		require.NotEmpty(t, found, name)
 		require.NotEmpty(t, found[0].Detail)
+		severe := projectdb.LintKinds[name].Level == projectdb.Severe
+		if severe {
+			require.True(t, isSevere(t, reader, found[0].CacheKey()), name)
+		}
 		query(t, p, test.right)
 		require.Empty(t, find(name, test.object), name)
+		if severe {
+			require.False(t, isSevere(t, reader, found[0].CacheKey()), name)
+		}
 	}
 	all, err := reader.Lint(t.Context(), []string{"public"})
 	require.NoError(t, err)
 	for _, one := range all {
 		require.Contains(t, lintCases, one.Lint, "it has no case")
 	}
+	query(t, p, `create table l_shown (a int); grant select on l_shown to anon`)
+	require.Len(t, severe(t, reader, "public"), len(severe(t, reader, ""))+1, "what the data API does not show is nobody's to reach")
 	nothing, err := reader.Lint(t.Context(), nil, "security_definer_view", "rls_disabled_in_public")
 	require.NoError(t, err)
 	require.Empty(t, nothing, "no schema is shown")
+}
+
+// isSevere tells whether psql prints a finding for SevereSQL.
+func isSevere(t *testing.T, reader projectdb.Address, key string) bool {
+	t.Helper()
+	return slices.ContainsFunc(severe(t, reader, "public, o'brien"), func(f projectdb.Finding) bool { return f.CacheKey() == key })
+}
+
+func severe(t *testing.T, reader projectdb.Address, schemas string) (found []projectdb.Finding) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1",
+		"--host="+reader.Host, "--port="+strconv.Itoa(int(reader.Port)), "--username="+reader.Role, "--dbname="+reader.Database)
+	command.Env = append(os.Environ(), "PGPASSWORD="+reader.Password, "EXPOSED_SCHEMAS="+schemas)
+	command.Stdin = strings.NewReader("set jit = off;\n\\getenv schemas EXPOSED_SCHEMAS\n" + projectdb.SevereSQL())
+	printed, err := command.Output()
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(printed), "\n"), "one line")
+	require.NoError(t, json.Unmarshal(printed, &found))
+	return found
 }

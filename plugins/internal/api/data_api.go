@@ -25,7 +25,7 @@ type PostgrestSettings struct {
 
 // postgrestDefaults are what a project has until somebody changes it.
 var postgrestDefaults = PostgrestSettings{
-	DBSchema: "public,graphql_public", DBExtraSearchPath: "public, extensions", MaxRows: 1000,
+	DBSchema: store.DefaultExposedSchemas, DBExtraSearchPath: "public, extensions", MaxRows: 1000,
 }
 
 // PostgrestConfigResponse is the data API's settings, with the project's own JWT secret for those who may read it.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 	"github.com/plurabase/plurabase/store/storetest"
 )
 
@@ -49,7 +50,7 @@ func TestTheAdvisorsLookIntoTheProjectsOwnDatabase(t *testing.T) {
 	open := w.lintsOf(p, "rls_disabled_in_public")
 	require.Len(t, open, 1)
 	require.Equal(t, "rls_disabled_in_public_public_advised", open[0].CacheKey)
-	require.Equal(t, LintMetadata{Name: "advised", Schema: "public", Type: "table"}, open[0].Metadata)
+	require.Equal(t, projectdb.LintMetadata{Name: "advised", Schema: "public", Type: "table"}, open[0].Metadata)
 
 	var security, performance LintsResponse
 	w.list(owner, "/v1/projects/"+p.ref+"/advisors/security", &security)

@@ -154,6 +154,12 @@ func notificationOf(n store.Notification) NotificationResponse {
 		ref := string(*n.ProjectRef)
 		data.ProjectRef = &ref
 		data.Actions = append(data.Actions, NotificationAction{Label: "Open the project", URL: "/project/[ref]"})
+		if n.OfAdvisors() {
+			data.Actions[0] = NotificationAction{Label: "Open the security advisor", URL: "/project/[ref]/advisors/security"}
+		}
+	}
+	if n.Name == store.WelcomeName {
+		data.Message = n.Message
 	}
 	return NotificationResponse{
 		ID: n.ID, Name: n.Name, Priority: string(n.Priority), Status: string(n.Status), InsertedAt: n.InsertedAt.UTC(), Data: data,

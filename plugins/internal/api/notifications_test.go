@@ -110,3 +110,35 @@ func TestNotificationsOfAnOrganizationThatDemandsASecondFactorNeedOne(t *testing
 	require.Empty(t, w.notified(w.as(store.RoleOwner), ""))
 	require.Len(t, w.notified(secondFactor(t, callers[2].id), ""), 1)
 }
+
+func TestWhatTheAdvisorsFoundLeadsToThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	owner, err := w.store.EnsureProfile(t.Context(), callers[2].id, "")
+	require.NoError(t, err)
+	project, err := w.store.ProjectByRef(t.Context(), owner.ID, store.Ref(p.ref))
+	require.NoError(t, err)
+	finding := store.Finding{Key: "open", Lint: "rls_disabled_in_public", Category: "SECURITY", Title: "Open", Detail: "orders is open."}
+	require.NoError(t, w.store.NoteFindings(t.Context(), project.Project, []store.Finding{finding}))
+	told := w.notified(w.as(store.RoleReadOnly), "")
+	require.Len(t, told, 1)
+	require.Equal(t, "advisors.rls_disabled_in_public", told[0].Name)
+	require.Equal(t, []NotificationAction{{Label: "Open the security advisor", URL: "/project/[ref]/advisors/security"}}, told[0].Data.Actions)
+	require.NoError(t, w.store.NoteFindings(t.Context(), project.Project, nil))
+	require.Empty(t, w.notified(w.as(store.RoleReadOnly), ""))
+}
+
+func TestTheOperatorsWelcomeIsMarkdown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	w.exec(`insert into platform.notifications (organization_id, project_id, profile_id, name, priority, title, message, inserted_at)
+		select $1, 0, id, 'instance.welcome', 'Info', 'Welcome', 'Ask in **#databases**.', $3 from platform.profiles where gotrue_id = $2`,
+		w.organizationID(p), callers[2].id, storetest.Now)
+	told := w.notified(w.as(store.RoleOwner), "")
+	require.Len(t, told, 1)
+	require.Equal(t, "Ask in **#databases**.", told[0].Data.Message)
+	require.Empty(t, told[0].Data.Actions)
+	require.Empty(t, w.notified(w.as(store.RoleDeveloper), ""), "it is one person's")
+}

@@ -20,6 +20,7 @@ import (
 type State interface {
 	ProjectToMeasure(ctx context.Context, target string, every time.Duration) (store.DueProject, error)
 	NoteMeasure(ctx context.Context, project store.Project, measured store.Measure) error
+	NoteFindings(ctx context.Context, project store.Project, found []store.Finding) error
 }
 
 // Engine is what is needed of the container engine.
@@ -81,32 +82,37 @@ func (w *Watcher) measureNext(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	measured, failure := w.measure(ctx, due)
+	measured, found, failure := w.measure(ctx, due)
 	noting, cancelNoting := context.WithTimeout(context.WithoutCancel(ctx), measureTimeout)
 	defer cancelNoting()
-	return errors.Join(failure, w.State.NoteMeasure(noting, due.Project, measured))
+	failure = errors.Join(failure, w.State.NoteMeasure(noting, due.Project, measured))
+	if found != nil {
+		failure = errors.Join(failure, w.State.NoteFindings(noting, due.Project, found))
+	}
+	return failure
 }
 
-func (w *Watcher) measure(ctx context.Context, due store.DueProject) (store.Measure, error) {
+// measure returns what it measured, and what is severely wrong with the database; nil where that is not known.
+func (w *Watcher) measure(ctx context.Context, due store.DueProject) (store.Measure, []store.Finding, error) {
 	name := stack.Name(string(due.Ref), stack.DatabaseService)
 	container, err := w.Engine.Container(ctx, name)
 	if err != nil {
-		return store.Measure{}, fmt.Errorf("look at %s: %w", name, err)
+		return store.Measure{}, nil, fmt.Errorf("look at %s: %w", name, err)
 	}
 	// Only the project's own container may be asked: the question carries a password.
 	if !belongs(container, w.Target, due.Ref) || container.State != engine.StateRunning {
-		return store.Measure{}, fmt.Errorf("%s is not the project's, or does not run", name)
+		return store.Measure{}, nil, fmt.Errorf("%s is not the project's, or does not run", name)
 	}
-	printed, err := w.Engine.Run(ctx, name, stack.Measure(due.ReadOnlyPassword))
+	printed, err := w.Engine.Run(ctx, name, stack.Measure(due.ReadOnlyPassword, due.ExposedSchemas))
 	if err != nil {
-		return store.Measure{}, fmt.Errorf("measure in %s: %w", name, err)
+		return store.Measure{}, nil, fmt.Errorf("measure in %s: %w", name, err)
 	}
 	seen := read(printed)
 	if size, known := store.ComputeSizeNamed(due.ComputeSize); known {
 		seen.measure.MemoryLimitBytes = &size.MemoryBytes
 		seen.measure.CPUPercent = w.cpuPercent(due.Ref, seen.cpu, size.Cores)
 	}
-	return seen.measure, nil
+	return seen.measure, seen.findings, nil
 }
 
 func belongs(container engine.Container, target string, ref store.Ref) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/plurabase/plurabase/provisioner/internal/engine"
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 const ref = "abcdefghijklmnopqrst"
@@ -25,6 +26,8 @@ const printed = `-- database
 100
 -- storage
 42
+-- findings
+[{"Lint": "rls_disabled_in_public", "Schema": "public", "Object": "open", "Type": "table", "Key": "", "Detail": "It is open."}, {"Lint": "unheard_of"}]
 -- disk
 Filesystem     1024-blocks     Used Available Capacity Mounted on
 /dev/vda         264212084 48278324  47222940      51% /var/lib/postgresql/data
@@ -50,6 +53,13 @@ func TestWhatIsPrintedIsRead(t *testing.T) {
 	require.Equal(t, 3*time.Second, *seen.cpu)
 	require.Equal(t, 2*time.Second, *read("-- cpu\nusage_usec 2000000\n").cpu, "the second version")
 
+	require.Equal(t, []store.Finding{{
+		Key: "rls_disabled_in_public_public_open", Lint: "rls_disabled_in_public", Category: "SECURITY", Title: "Table without row level security",
+		Detail: "It is open.", Metadata: projectdb.LintMetadata{Name: "open", Schema: "public", Type: "table"},
+	}}, seen.findings)
+	require.NotNil(t, read("-- findings\n[]\n").findings, "nothing was found")
+	require.Nil(t, read("-- findings\n-- disk\n").findings, "it is not known")
+
 	nothing := read("-- database\n-- disk\nFilesystem 1024-blocks\n-- memory\nmax\n-- storage\n-1\n")
 	require.Equal(t, seenNothing(), nothing.measure)
 	require.Nil(t, nothing.cpu)
@@ -64,13 +74,19 @@ type world struct {
 	due    bool
 	asked  []stack.Command
 	noted  []store.Measure
+	found  [][]store.Finding
 }
 
 func (w *world) ProjectToMeasure(context.Context, string, time.Duration) (store.DueProject, error) {
 	if !w.due {
 		return store.DueProject{}, store.ErrNotFound
 	}
-	return store.DueProject{Project: store.Project{Ref: ref, ComputeSize: "nano"}, ReadOnlyPassword: "hush"}, nil
+	return store.DueProject{Project: store.Project{Ref: ref, ComputeSize: "nano"}, ReadOnlyPassword: "hush", ExposedSchemas: "public"}, nil
+}
+
+func (w *world) NoteFindings(_ context.Context, _ store.Project, found []store.Finding) error {
+	w.found = append(w.found, found)
+	return nil
 }
 
 func (w *world) NoteMeasure(_ context.Context, _ store.Project, measured store.Measure) error {
@@ -102,7 +118,9 @@ func TestAProjectIsMeasuredInItsOwnContainerAlone(t *testing.T) {
 	require.Equal(t, int64(512<<20), *w.noted[0].MemoryLimitBytes)
 	require.Nil(t, w.noted[0].CPUPercent, "there is nothing to compare with")
 	require.Equal(t, "hush", w.asked[0].Env["PGPASSWORD"])
+	require.Equal(t, "public", w.asked[0].Env["EXPOSED_SCHEMAS"])
 	require.NotContains(t, w.asked[0].String(), "hush")
+	require.Len(t, w.found, 1)
 
 	now = now.Add(10 * time.Second)
 	w.prints = "-- cpu\nusage_usec 8000000\n"
@@ -117,6 +135,8 @@ func TestAProjectIsMeasuredInItsOwnContainerAlone(t *testing.T) {
 	w.prints = ""
 	require.Error(t, watcher.measureNext(t.Context()))
 	require.Equal(t, seenNothing(), w.noted[3], "the others have their turn")
+
+	require.Len(t, w.found, 1, "what is not known is not noted: it would be as if all was mended")
 
 	w.labels = stack.Labels("local", "zzzzzzzzzzzzzzzzzzzz")
 	require.ErrorContains(t, watcher.measureNext(t.Context()), "is not the project's")

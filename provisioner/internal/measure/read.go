@@ -1,17 +1,21 @@
 package measure
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 // seen is what stack.Measure printed.
 type seen struct {
 	measure store.Measure
 	cpu     *time.Duration // since the container began
+	// findings is what is severely wrong with the database; nil where that is not known.
+	findings []store.Finding
 }
 
 // read reads the sections that begin with `-- name`. What is missing stays nil.
@@ -34,7 +38,7 @@ func read(printed string) seen {
 	if disk := sections["disk"]; len(disk) > 1 { // the first line names the columns
 		s.measure.DiskBytes, s.measure.DiskUsedBytes, s.measure.DiskFreeBytes = kibibytes(disk[1:], 1), kibibytes(disk[1:], 2), kibibytes(disk[1:], 3)
 	}
-	s.measure.MemoryBytes = memory(sections)
+	s.measure.MemoryBytes, s.findings = memory(sections), findings(sections["findings"])
 	if used := number(sections["cpu"], 1); used != nil {
 		cpu := time.Duration(*used) * time.Microsecond
 		s.cpu = &cpu
@@ -43,6 +47,23 @@ func read(printed string) seen {
 		s.cpu = &cpu
 	}
 	return s
+}
+
+// findings reads the one line of projectdb.SevereSQL. A statement that failed has none.
+func findings(lines []string) []store.Finding {
+	var found []projectdb.Finding
+	if len(lines) != 1 || json.Unmarshal([]byte(lines[0]), &found) != nil {
+		return nil
+	}
+	told := []store.Finding{}
+	for _, one := range found {
+		if kind, known := projectdb.LintKinds[one.Lint]; known {
+			told = append(told, store.Finding{
+				Key: one.CacheKey(), Lint: one.Lint, Category: kind.Category, Title: kind.Title, Detail: one.Detail, Metadata: one.Metadata(),
+			})
+		}
+	}
+	return told
 }
 
 // memory is what is in use, without files that were not read lately: the kernel gives those back at once. The first version of

@@ -1,5 +1,6 @@
 set search_path = pg_catalog, pg_temp;
 set statement_timeout = '10s';
+set jit = off; -- it takes longer to compile than these take to run
 select '-- database';
 select sum(pg_database_size(oid)) from pg_database where datallowconn and has_database_privilege(oid, 'connect');
 select '-- connections';

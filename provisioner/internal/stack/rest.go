@@ -8,7 +8,7 @@ import "github.com/plurabase/plurabase/store"
 func (b builder) rest() (Service, error) {
 	env := Env{
 		"PGRST_DB_URI":               b.databaseURL("postgresql", "authenticator", "postgres"),
-		"PGRST_DB_SCHEMAS":           "public,graphql_public",
+		"PGRST_DB_SCHEMAS":           store.DefaultExposedSchemas,
 		"PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
 		"PGRST_DB_MAX_ROWS":          "1000",
 		"PGRST_DB_ANON_ROLE":         "anon",
