@@ -66,6 +66,7 @@ const (
 type bundle struct {
 	t           *testing.T
 	gateway     gateway
+	environment map[string]string // of the gateway, so that there can be another
 	databaseURL string
 	// upstream stands in for postgres-meta: it says what it was asked.
 	upstream *httptest.Server
@@ -87,7 +88,7 @@ func setup(t *testing.T, change ...func(*kongtest.Options)) *bundle {
 		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.RequestURI, "headers": r.Header})
 	}))
 	t.Cleanup(b.upstream.Close)
-	b.gateway = startGateway(t, map[string]string{
+	b.environment = map[string]string{
 		"DATABASE_URL":             b.databaseURL,
 		"PLURABASE_MASTER_KEY":     storetest.MasterKeyText,
 		"PLURABASE_JWT_SECRET":     jwtSecret,
@@ -101,7 +102,8 @@ func setup(t *testing.T, change ...func(*kongtest.Options)) *bundle {
 		"PG_META_CRYPTO_KEY":       cryptoKey,
 		"PG_META_URL":              b.upstream.URL,
 		"PLURABASE_PG_META_URL":    b.upstream.URL,
-	}, change...)
+	}
+	b.gateway = startGateway(t, b.environment, change...)
 	return b
 }
 
