@@ -109,6 +109,12 @@ func next(kind OperationKind, status Status) (Desired, Status, error) {
 	return row.desired, shown, nil
 }
 
+// CanRestore tells whether the project is in a state that it can be started from.
+func (p Project) CanRestore() bool {
+	_, _, err := next(OperationRestore, p.Status)
+	return err == nil && !p.Adopted()
+}
+
 // ChangeProject asks for an operation on a project: it changes what is wanted, notes the operation and wakes the
 // provisioner, in one transaction. A ConflictError says that the project's state does not allow it; a delete of a
 // project that is being deleted is answered as the first one was.

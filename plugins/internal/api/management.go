@@ -30,7 +30,7 @@ type V1Member struct {
 	UserName   string `json:"user_name"`
 	Email      string `json:"email"`
 	RoleName   string `json:"role_name"`
-	MFAEnabled bool   `json:"mfa_enabled" doc:"False: of others it is not known."`
+	MFAEnabled bool   `json:"mfa_enabled" doc:"Of your own session; of others it is not known, and false."`
 }
 
 // V1Profile is a person as the management API has them.
@@ -167,7 +167,10 @@ func (a *API) v1ListMembers(ctx context.Context, c *call, _ *SlugPath) ([]V1Memb
 	}
 	list := make([]V1Member, len(members))
 	for i, member := range members {
-		list[i] = V1Member{UserID: member.GotrueID, UserName: member.Username, Email: member.PrimaryEmail, RoleName: v1RoleName(member.Roles)}
+		list[i] = V1Member{
+			UserID: member.GotrueID, UserName: member.Username, Email: member.PrimaryEmail, RoleName: v1RoleName(member.Roles),
+			MFAEnabled: c.secured(member),
+		}
 	}
 	return list, nil
 }

@@ -186,7 +186,12 @@ func memberOf(m store.Member, c *call) Member {
 	}
 	return Member{
 		GotrueID: m.GotrueID, PrimaryEmail: &m.PrimaryEmail, Username: m.Username, RoleIDs: ids,
-		MFAEnabled: m.ProfileID == c.Profile.ID && !c.AccessToken && access.HasSecondFactor(c.Caller),
+		MFAEnabled: c.secured(m),
 		Metadata:   map[string]any{},
 	}
+}
+
+// secured tells whether the caller is that member, in a session with a second factor.
+func (c *call) secured(m store.Member) bool {
+	return m.ProfileID == c.Profile.ID && !c.AccessToken && access.HasSecondFactor(c.Caller)
 }

@@ -178,3 +178,22 @@ func TestTwoOwnersCannotLeaveTheOrganizationToEachOther(t *testing.T) {
 		require.ElementsMatch(t, []int{http.StatusOK, http.StatusConflict}, statuses)
 	}
 }
+
+func TestWhoHasASecondFactorIsKnownOfOneselfAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	secured := func(authorization string) (ids []string) {
+		t.Helper()
+		var members []V1Member
+		w.list(authorization, "/v1/organizations/"+p.slug+"/members", &members)
+		for _, one := range members {
+			if one.MFAEnabled {
+				ids = append(ids, one.UserID)
+			}
+		}
+		return ids
+	}
+	require.Empty(t, secured(w.as(store.RoleOwner)))
+	require.Equal(t, []string{callers[2].id}, secured(secondFactor(t, callers[2].id)))
+}

@@ -226,7 +226,7 @@ func (a *API) listProjectMembers(ctx context.Context, c *call, _ *refPath) (Proj
 
 func (a *API) getPauseStatus(ctx context.Context, c *call, _ *refPath) (PauseStatusResponse, error) {
 	details, err := a.store.ProjectDetails(ctx, c.project.ID)
-	return PauseStatusResponse{CanRestore: true, LastPausedOn: details.PausedAt}, err
+	return PauseStatusResponse{CanRestore: c.project.CanRestore(), LastPausedOn: details.PausedAt}, err
 }
 
 func (a *API) listRestoreVersions(_ context.Context, c *call, _ *refPath) (RestoreVersionsResponse, error) {

@@ -111,3 +111,19 @@ func TestANewProjectGetsThePostgresThatTheTargetOffers(t *testing.T) {
 	require.Equal(t, []any{map[string]any{"version": "17.6.1.132", "postgres_engine": "17", "release_channel": "ga"}},
 		w.object(owner, http.MethodPost, path, body)["available_versions"])
 }
+
+func TestOnlyWhatRestsCanBeRestored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	status := func() any {
+		t.Helper()
+		_, answer := w.send(w.as(store.RoleReadOnly), http.MethodGet, "/platform/projects/"+p.ref+"/pause/status", "")
+		return answer["can_restore"]
+	}
+	require.Equal(t, false, status(), "it runs")
+	paused(w, p)
+	require.Equal(t, true, status())
+	w.exec(`update platform.projects set target = $2 where ref = $1`, p.ref, store.TargetAdopted)
+	require.Equal(t, false, status(), "it is started where it is installed")
+}
