@@ -26,7 +26,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], env.ToMap(os.Environ()), os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
@@ -34,8 +34,8 @@ func main() {
 // errFound says that something is wrong, and that it has been told already.
 var errFound = errors.New("something is wrong")
 
-func run(ctx context.Context, arguments []string, environment map[string]string, stdout, stderr io.Writer) int {
-	t := &tool{environment: environment, out: stdout}
+func run(ctx context.Context, arguments []string, environment map[string]string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := &tool{environment: environment, in: stdin, out: stdout}
 	root := t.command() //nolint:contextcheck // cobra hands the context to what runs
 	root.SetArgs(arguments)
 	root.SetOut(stdout)
@@ -57,6 +57,7 @@ func run(ctx context.Context, arguments []string, environment map[string]string,
 // tool is what every command works with.
 type tool struct {
 	environment map[string]string
+	in          io.Reader
 	out         io.Writer
 	json        bool
 	asked       bool // the arguments were right: what fails from here on is no misuse

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,6 +30,7 @@ type bundle struct {
 	project     store.CreatedProject
 	slug        store.Slug
 	environment map[string]string
+	input       string // what the tool reads
 }
 
 func setup(t *testing.T) *bundle {
@@ -43,7 +45,7 @@ func setup(t *testing.T) *bundle {
 		ComputeSize: "micro", Services: []string{"db"}, DatabasePassword: "correct horse",
 	})
 	require.NoError(t, err)
-	return &bundle{t, opened, project, organization.Slug, map[string]string{
+	return &bundle{t: t, store: opened, project: project, slug: organization.Slug, environment: map[string]string{
 		"DATABASE_URL": databaseURL, "PLURABASE_MASTER_KEY": storetest.MasterKeyText,
 	}}
 }
@@ -52,7 +54,7 @@ func setup(t *testing.T) *bundle {
 func (b *bundle) run(arguments ...string) (code int, stdout, stderr string) {
 	b.t.Helper()
 	var out, problems bytes.Buffer
-	code = run(b.t.Context(), arguments, b.environment, &out, &problems)
+	code = run(b.t.Context(), arguments, b.environment, strings.NewReader(b.input), &out, &problems)
 	return code, out.String(), problems.String()
 }
 
@@ -228,6 +230,50 @@ func TestTheOperatorMakesAnOwner(t *testing.T) {
 	membership, err := b.store.MembershipBySlug(t.Context(), grace.ID, b.slug)
 	require.NoError(t, err)
 	require.Equal(t, store.RoleOwner, membership.Role)
+}
+
+func TestAnAdministratorIsMadeAndReset(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	known, sent := "", ""
+	goTrue := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // stands in for GoTrue's admin API
+		body, _ := io.ReadAll(r.Body)
+		sent += r.Method + " " + string(body)
+		answer := `{"id":"33333333-3333-4333-8333-333333333333"}`
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/factors"):
+			answer = "[]"
+		case r.Method == http.MethodGet:
+			answer = `{"users":[` + known + `]}`
+		case r.Method == http.MethodPost:
+			known = `{"id":"33333333-3333-4333-8333-333333333333","email":"lin@example.com"}`
+		}
+		_, _ = w.Write([]byte(answer))
+	}))
+	t.Cleanup(goTrue.Close)
+	code, _, problems := b.run("admin", "first", "lin@example.com")
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "PLURABASE_GOTRUE_URL")
+	b.environment["PLURABASE_GOTRUE_URL"], b.environment["PLURABASE_JWT_SECRET"] = goTrue.URL, strings.Repeat("s", 32)
+	code, _, problems = b.run("admin", "first", "lin@example.com")
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "no password")
+
+	b.input = "correct horse\n"
+	code, out, problems := b.run("admin", "first", "lin@example.com", "--organization", "Lin's")
+	require.Equal(t, 0, code, problems)
+	require.Contains(t, out, `the new organization "Lin's"`)
+	code, out, _ = b.run("admin", "first", "lin@example.com")
+	require.Equal(t, 0, code)
+	require.Contains(t, out, "is there already")
+
+	code, _, problems = b.run("admin", "reset", "nobody@example.com")
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "nobody has an account of this address")
+	code, out, problems = b.run("admin", "reset", "Lin@example.com")
+	require.Equal(t, 0, code, problems)
+	require.Contains(t, sent, `PUT {"password":"correct horse"}`)
+	require.NotContains(t, out+problems, "correct horse")
 }
 
 func TestTheMasterKeyIsRotated(t *testing.T) {

@@ -110,15 +110,21 @@ func (c *clients) fill(one *cli, arguments []string) []string {
 	return append(filled, "--yes")
 }
 
-func (c *clients) runCLI3() []result { return c.runCLI(c.cli3(), cliCases) }
+func (c *clients) runCLI3() []result { return c.runCLIInProject(c.cli3()) }
 
-func (c *clients) runCLI2() []result { return c.runCLI(c.cli2(), cliCases) }
+func (c *clients) runCLI2() []result { return c.runCLIInProject(c.cli2()) }
+
+// runCLIInProject asks a CLI everything, of a project with a snippet.
+func (c *clients) runCLIInProject(one *cli) []result {
+	snippet := c.words(one).Replace(aSnippet)
+	c.expect(http.MethodPut, "/api/platform/projects/"+c.ref+"/content", map[string]any{
+		"id": snippet, "type": "sql", "name": "All books", "visibility": "user", "owner_id": 1, "description": "",
+		"content": map[string]any{"content_id": snippet, "schema_version": "1.0", "sql": "select title from books", "favorite": false},
+	}, http.StatusOK)
+	return c.runCLI(one, cliCases)
+}
 
 func (c *clients) runCLI(one *cli, cases []clientCase) []result {
-	c.expect(http.MethodPut, "/api/platform/projects/"+c.ref+"/content", map[string]any{
-		"id": aSnippet, "type": "sql", "name": "All books", "visibility": "user", "owner_id": 1, "description": "",
-		"content": map[string]any{"content_id": aSnippet, "schema_version": "1.0", "sql": "select title from books", "favorite": false},
-	}, http.StatusOK)
 	var results []result
 	for _, each := range cases {
 		if each.only != 0 && each.only != one.version {
@@ -308,7 +314,7 @@ const needsDocker = "The CLI runs pg_dump and Postgres in containers of its own:
 
 const (
 	aRefOfNobody = "aaaaaaaaaaaaaaaaaaaa"
-	aSnippet     = "5b8f1f0e-6f5d-4a0e-9a55-0d9b1c7b6a01"
+	aSnippet     = "5b8f1f0e-6f5d-4a0e-9a55-0d9b1c7b6a0{version}"
 )
 
 var cliErrors = []clientCase{
