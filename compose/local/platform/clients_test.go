@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/compose/local/machine"
+	"github.com/plurabase/plurabase/compose/local/platform"
 )
 
 // TestClients has the official tools do what they can with one project: two generations of the supabase CLI, the MCP
@@ -30,7 +31,7 @@ func TestClients(t *testing.T) {
 				name string
 				ask  func(*clients) []result
 			}{
-				{"management", (*clients).runManagement}, {"mcp", (*clients).runMCP},
+				{"management", (*clients).runManagement}, {"generated", (*clients).runGenerated}, {"mcp", (*clients).runMCP},
 				{"cli3", (*clients).runCLI3}, {"cli2", (*clients).runCLI2},
 			} {
 				t.Run(tool.name, func(t *testing.T) {
@@ -121,6 +122,7 @@ type result struct {
 type clients struct {
 	*story
 	modules string // npm's folder with the tools
+	plugin  string // platform-api, which prints its document
 	org     string
 	ref     string
 	taken   *taken
@@ -134,7 +136,7 @@ func startClients(t *testing.T) *clients {
 	modules, err := machine.InstallClients(t.Context(), filepath.Join(root, ".run"))
 	require.NoError(t, err)
 	s.session = s.platform.AccessToken() // everything here is the administrator's
-	c := &clients{story: s, modules: modules, taken: &taken{}}
+	c := &clients{story: s, modules: modules, plugin: filepath.Join(root, ".run", "bin", platform.PlatformAPI), taken: &taken{}}
 	c.supabase("orgs", "create", "Tools", "--yes")
 	var organizations []struct{ ID string }
 	c.decode(&organizations, "orgs", "list", "--output", "json")
@@ -189,6 +191,7 @@ func clientsTable() string {
 		{"The supabase CLI", cliCases},
 		{"The MCP server", slices.Concat(mcpCases, mcpPausing, readOnlyCases)},
 		{"The management client", managementCases},
+		{"A client made from the platform's own document", generatedCases},
 		{"What goes wrong is said in words", errorCases()},
 	}
 	for _, table := range tables {
@@ -218,6 +221,8 @@ Made from the cases of compose/local/platform's TestClients, which drives the to
   ` + "`--remote=<url>`" + ` (CLI 3).
 - **MCP server**, @supabase/mcp-server-supabase 0.13.0, with ` + "`--api-url <public>/api`" + ` and an access token.
 - **Management client**, supabase-management-js 2.0.2, with ` + "`baseUrl: <public>/api`" + `.
+- **Clients made from a document**: ` + "`platform-api -openapi`" + ` prints OpenAPI 3.1 of every route, whose server is <public>/api. The test
+  checks it against OpenAPI's own schema, and has openapi-client-axios make a client of it.
 `
 
 // errorCases are what goes wrong with every tool: a wrong token, one that may not, a project that is not there, and one that is paused.
