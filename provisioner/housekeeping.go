@@ -19,7 +19,7 @@ func housekeeping(ctx context.Context, settings *settings, apply bool, out io.Wr
 		return err
 	}
 	defer state.Close()
-	engine, err := docker.New()
+	engine, err := docker.New(settings.Docker)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func provision(ctx context.Context, settings *settings, log *slog.Logger) error 
 		return err
 	}
 	defer state.Close()
-	engine, err := docker.New()
+	engine, err := docker.New(settings.Docker)
 	if err != nil {
 		return err
 	}

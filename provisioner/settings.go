@@ -18,12 +18,13 @@ import (
 	"github.com/plurabase/plurabase/store/telemetry"
 )
 
-// settings come from the environment. DOCKER_HOST and its companions are read by Docker's own client.
+// settings come from the environment.
 type settings struct {
 	store.Settings
 
 	Target           string            `env:"PLURABASE_TARGET,notEmpty" envDefault:"local"`
 	Images           map[string]string `env:"-"` // by service: images.Of
+	Docker           map[string]string `env:"-"` // where it is, in the environment: docker.NewClient
 	Services         []string          `env:"PLURABASE_SERVICES"`
 	PublicURL        string            `env:"PLURABASE_PUBLIC_URL" envDefault:"http://localhost:8000"`
 	ProjectDomain    string            `env:"PLURABASE_PROJECT_DOMAIN" envDefault:"localhost:8000"`
@@ -114,7 +115,11 @@ the environment:
   PLURABASE_FAIL                for tests alone: steps that fail on purpose, as create-container:db:2
   PLURABASE_CRASH               for tests alone: where it kills itself, as create/start-container:db: in that kind of
                                 operation, when that step is done and before it is noted
-  DOCKER_HOST                   and its companions: where Docker is
+  DOCKER_HOST                   where Docker is (unix:///var/run/docker.sock): unix://, tcp:// or ssh://user@host[:port][/socket]
+  DOCKER_CERT_PATH              for tcp://: a folder with ca.pem, cert.pem and key.pem, for TLS
+  PLURABASE_DOCKER_SSH_KEY      for ssh://: the file of a private key without a passphrase
+  PLURABASE_DOCKER_SSH_KNOWN_HOSTS
+                                for ssh://: the file with that host's key, as ssh-keyscan prints it
 
 Flags:
   -h             print this
@@ -138,7 +143,7 @@ func readSettings(environment map[string]string) (*settings, error) {
 	} else if err != nil {
 		problems = append(problems, err.Error())
 	}
-	parsed.Images = images.Of(environment)
+	parsed.Images, parsed.Docker = images.Of(environment), environment
 	if len(parsed.Services) == 0 {
 		parsed.Services = store.DefaultServices
 	}

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/client"
 	"github.com/spf13/cobra"
 
 	"github.com/plurabase/plurabase/migrations"
+	"github.com/plurabase/plurabase/provisioner/internal/engine/docker"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -194,12 +194,12 @@ func (t *tool) checkTargets(ctx context.Context) finding {
 
 func (t *tool) checkDocker(ctx context.Context) finding {
 	const look = "See that Docker runs, and that this process may use it (DOCKER_HOST; the socket's group)."
-	docker, err := client.NewClientWithOpts(client.WithHost(cmp.Or(t.environment["DOCKER_HOST"], client.DefaultDockerHost)), client.WithAPIVersionNegotiation())
+	made, end, err := docker.NewClient(t.environment)
 	if err != nil {
-		return finding{Verdict: broken, Found: "DOCKER_HOST is not an address", Do: look}
+		return finding{Verdict: broken, Found: err.Error(), Do: look}
 	}
-	defer func() { _ = docker.Close() }()
-	version, err := docker.ServerVersion(ctx)
+	defer func() { _ = end() }()
+	version, err := made.ServerVersion(ctx)
 	if err != nil {
 		return finding{Verdict: broken, Found: err.Error(), Do: look}
 	}

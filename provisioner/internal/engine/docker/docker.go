@@ -19,22 +19,25 @@ import (
 )
 
 // Engine talks to one Docker daemon.
-type Engine struct{ client *client.Client }
+type Engine struct {
+	client *client.Client
+	end    func() error
+}
 
 var _ engine.Engine = (*Engine)(nil)
 
-// New prepares a client from DOCKER_HOST and its companions. It agrees with the daemon on an API version when it is
-// first used, so that a daemon which is down does not keep the provisioner from starting.
-func New() (*Engine, error) {
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+// New prepares a client of the daemon that an environment names (NewClient). A daemon which is down does not keep the provisioner
+// from starting.
+func New(environment map[string]string) (*Engine, error) {
+	docker, end, err := NewClient(environment)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the Docker client: %w", err)
 	}
-	return &Engine{client: docker}, nil
+	return &Engine{client: docker, end: end}, nil
 }
 
 // Close gives the connections back.
-func (e *Engine) Close() error { return e.client.Close() }
+func (e *Engine) Close() error { return e.end() }
 
 // Ping tells whether the daemon answers.
 func (e *Engine) Ping(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caarlos0/env/v11"
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -33,7 +34,13 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	runtime, err := docker.New()
+	return setupIn(t, env.ToMap(os.Environ()))
+}
+
+// setupIn is setup with the Docker that an environment names.
+func setupIn(t *testing.T, environment map[string]string) *bundle {
+	t.Helper()
+	runtime, err := docker.New(environment)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, runtime.Close()) })
 	b := &bundle{
