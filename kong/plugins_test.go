@@ -101,7 +101,8 @@ func setup(t *testing.T, change ...func(*kongtest.Options)) *bundle {
 		"PLURABASE_STUDIO_URL":     studio,
 		"PG_META_CRYPTO_KEY":       cryptoKey,
 		"PG_META_URL":              b.upstream.URL,
-		"PLURABASE_PG_META_URL":    b.upstream.URL,
+		// By a name, as compose has it: in front of the projects, Kong looks none up.
+		"PLURABASE_PG_META_URL": strings.Replace(b.upstream.URL, "127.0.0.1", "localhost", 1),
 	}
 	b.gateway = startGateway(t, b.environment, change...)
 	return b

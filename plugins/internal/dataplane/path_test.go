@@ -180,9 +180,9 @@ func FuzzNothingButTheProjectsOwnContainersIsReached(f *testing.F) {
 	other := running(2, blog)
 	other.DatabaseHost, named.DatabaseHost = "10.9.2.9", "10.9.1.9"
 	_, table := open(f, newProjects(named, other))
-	const meta = "platform-meta:8080"
+	const meta = "10.8.0.1:8080"
 	gateway := dataplane.New(table, dataplane.Settings{
-		Domain: "localhost:8000", Meta: dataplane.PostgresMeta{Target: meta, CryptoKey: "key"},
+		Domain: "localhost:8000", Meta: dataplane.PostgresMeta{Target: at(meta), CryptoKey: "key"},
 	}, func() time.Time { return now }, quiet())
 	f.Fuzz(func(t *testing.T, host, target string) {
 		upstream, refusal := gateway.Route(dataplane.Request{Host: host, Target: target, APIKey: secretKey})

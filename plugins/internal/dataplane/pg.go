@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -14,7 +15,8 @@ import (
 
 // PostgresMeta is the platform's postgres-meta, which all projects share: it opens the database that a request's header names.
 type PostgresMeta struct {
-	Target    string // `host:port`; empty: projects do not serve /pg
+	// Target is where it is: an address, for Kong looks no name up here. nil: projects do not serve /pg.
+	Target    func() (netip.AddrPort, error)
 	CryptoKey string // its own CRYPTO_KEY
 }
 
@@ -37,13 +39,14 @@ var (
 		Status: http.StatusForbidden, Message: "You cannot consume this service",
 		Hint: "Only a secret API key of the role service_role, or the legacy service_role key, opens /pg.", Code: "forbidden",
 	}
+	noMeta     = comingUp("postgres-meta is not there now.", briefly)
 	noDatabase = comingUp("The database of this project is not there yet.", briefly)
 )
 
 // routeToDatabase sends who has a secret key to the project's database, as its owner, through postgres-meta. It is no service of the
 // project's own, so what is asked and sent here is counted for none.
 func (g *Gateway) routeToDatabase(p *project, path string, r Request) (Upstream, *Refusal) {
-	if g.meta.Target == "" {
+	if g.meta.Target == nil {
 		return Upstream{}, noPostgresMeta
 	}
 	if p.state != nil {
@@ -62,6 +65,11 @@ func (g *Gateway) routeToDatabase(p *project, path string, r Request) (Upstream,
 	if p.DatabaseHost == "" {
 		return Upstream{}, noDatabase
 	}
+	target, err := g.meta.Target()
+	if err != nil {
+		g.log.Error("postgres-meta is not found", "error", err.Error())
+		return Upstream{}, noMeta
+	}
 	connection, err := g.connection(p)
 	if err != nil {
 		return Upstream{}, g.broken(p, err)
@@ -70,7 +78,7 @@ func (g *Gateway) routeToDatabase(p *project, path string, r Request) (Upstream,
 	for _, name := range overridden {
 		headers[name] = ""
 	}
-	return Upstream{Target: g.meta.Target, Path: path, Headers: headers}, nil
+	return Upstream{Target: target.String(), Path: path, Headers: headers}, nil
 }
 
 // isService refuses every key that does not stand for the role service_role, and those that Studio has for a while: who may

@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -11,6 +12,11 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/dataplane"
 	"github.com/plurabase/plurabase/store"
 )
+
+// at is where postgres-meta is.
+func at(address string) func() (netip.AddrPort, error) {
+	return func() (netip.AddrPort, error) { return netip.ParseAddrPort(address) }
+}
 
 // withMeta is a gateway before a shop whose database is known, and that serves /pg.
 func withMeta(t *testing.T, change ...func(*store.GatewayProject)) *dataplane.Gateway {
@@ -22,7 +28,7 @@ func withMeta(t *testing.T, change ...func(*store.GatewayProject)) *dataplane.Ga
 	}
 	_, table := open(t, newProjects(p))
 	return dataplane.New(table, dataplane.Settings{
-		Domain: "localhost", Meta: dataplane.PostgresMeta{Target: "platform-meta:8080", CryptoKey: "key"},
+		Domain: "localhost", Meta: dataplane.PostgresMeta{Target: at("10.8.0.1:8080"), CryptoKey: "key"},
 	}, func() time.Time { return now }, quiet())
 }
 
@@ -41,7 +47,7 @@ func TestASecretKeyOpensTheProjectsDatabaseByPostgresMeta(t *testing.T) {
 			r.Host, r.Target = shopHost, target
 			upstream, refusal := gateway.Route(r)
 			require.Nil(t, refusal, "%s: %s", name, target)
-			require.Equal(t, "platform-meta:8080", upstream.Target)
+			require.Equal(t, "10.8.0.1:8080", upstream.Target)
 			require.Equal(t, path, upstream.Path)
 			require.Regexp(t, "^U2FsdGVkX1", upstream.Headers["x-connection-encrypted"], "`Salted__`")
 			for _, one := range []string{"pg", "x-pg-application-name", "authorization", "apikey", "cookie"} {
@@ -96,6 +102,9 @@ func TestADatabaseThatIsNotThereIsSaidToBeSo(t *testing.T) {
 	r := dataplane.Request{Target: "/pg/tables", APIKey: secretKey}
 	require.Equal(t, http.StatusServiceUnavailable, refused(t, withMeta(t, func(p *store.GatewayProject) { p.DatabaseHost = "" }), r).Status)
 	require.Equal(t, "The project is paused.", refused(t, withMeta(t, func(p *store.GatewayProject) { p.Status = store.StatusInactive }), r).Message)
+	_, table := open(t, newProjects(shopProject()))
+	lost := dataplane.New(table, dataplane.Settings{Domain: "localhost", Meta: dataplane.PostgresMeta{Target: at("nowhere")}}, time.Now, quiet())
+	require.Equal(t, http.StatusServiceUnavailable, refused(t, lost, r).Status)
 	off, _ := open(t, newProjects(shopProject()))
 	require.Equal(t, http.StatusNotFound, refused(t, off, r).Status)
 }

@@ -54,7 +54,8 @@ func TestOnlyAllowedAddressesAreLetIn(t *testing.T) {
 	p := shopProject()
 	p.Allowed = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 	p.Banned = []store.GatewayBan{
-		{Network: netip.MustParsePrefix("192.0.2.66/32")}, {Network: netip.MustParsePrefix("2001:db8:0:6::/64"), Until: now.Add(time.Second)},
+		{Network: netip.MustParsePrefix("192.0.2.66/32")},
+		{Network: netip.MustParsePrefix("2001:db8:0:6::/64"), Until: now.Add(time.Second)},
 		{Network: netip.MustParsePrefix("192.0.2.77/32"), Until: now},
 	}
 	closed := running(2, blog)
