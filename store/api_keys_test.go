@@ -102,6 +102,31 @@ func TestTheGatewayKnowsWhatItNeedsOfAProjectAndNoMore(t *testing.T) {
 	require.Empty(t, none)
 }
 
+func TestTheGatewayConnectsToAProjectsOwnDatabaseAndToNothingElse(t *testing.T) {
+	t.Parallel()
+	s, url, _, project := keyed(t)
+	run(t, url, `insert into platform.project_subnets (target, subnet, project_id) values ('local', '10.9.0.0/28', $1)`, project.ID)
+	run(t, url, `insert into platform.project_ports (target, port, project_id, service) values ('local', 25001, $1, 'db')`, project.ID)
+	for _, one := range []struct {
+		host string
+		port int
+		goes bool
+	}{
+		{"10.9.0.2", 5432, true},
+		{"127.0.0.1", 25001, true},
+		{"127.0.0.1", 5432, false},
+		{"127.0.0.1", 25002, false},
+		{"10.9.0.18", 5432, false},
+		{"169.254.169.254", 80, false},
+		{"supabase-db", 5432, false},
+	} {
+		run(t, url, `update platform.projects set db_host = $2, db_port = $3 where id = $1`, project.ID, one.host, one.port)
+		found, err := s.GatewayProjects(t.Context(), project.ID)
+		require.NoError(t, err)
+		require.Equal(t, one.goes, found[0].Database.IsValid(), "%s:%d", one.host, one.port)
+	}
+}
+
 func TestTheGatewayIsToldOfWhatItHasToKnowAndOfNothingElse(t *testing.T) {
 	t.Parallel()
 	s, url, profile, project := keyed(t)

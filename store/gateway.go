@@ -38,8 +38,10 @@ type GatewayProject struct {
 	Hostname  string // of its own, verified and active; empty where it has none
 	Subdomain string // besides its ref; empty where it has none
 	// DatabaseHost is where postgres-meta reaches the database; empty where that was not seen yet.
-	DatabaseHost     string
-	DatabasePort     uint16
+	DatabaseHost string
+	DatabasePort uint16
+	// Database is the same as an address: in the project's own subnet, or at its own port of this machine. Not valid where it is elsewhere.
+	Database         netip.AddrPort
 	secret, password sealedSecret
 }
 
@@ -76,6 +78,7 @@ func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayPro
 			(select jsonb_agg(jsonb_build_object('address', host(address), 'until', until) order by address)
 				from platform.network_bans b where b.project_id = p.id and (until is null or until > $3)),
 			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), coalesce(p.db_host, ''), coalesce(p.db_port, 0),
+			(select port from platform.project_ports o where o.project_id = p.id and o.service = 'db'),
 			(select jsonb_agg(jsonb_build_object('service', service, 'host', host, 'port', port))
 				from platform.project_services t where t.project_id = p.id),
 			(select jsonb_agg(jsonb_build_object('id', id, 'type', type, 'digest', encode(digest, 'hex'), 'claims', claims))
@@ -99,10 +102,11 @@ func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayPro
 func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 	var p GatewayProject
 	var subnet *netip.Prefix
+	var published *uint16
 	var bans, services, keys []byte
 	err := row.Scan(&p.ID, &p.Ref, &p.Status, &p.Services, &subnet, &p.LegacyKeys,
 		&p.secret.masterKeyID, &p.secret.wrapped, &p.secret.sealed, &p.password.sealed,
-		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &p.DatabaseHost, &p.DatabasePort, &services, &keys)
+		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &p.DatabaseHost, &p.DatabasePort, &published, &services, &keys)
 	if err != nil {
 		return GatewayProject{}, err
 	}
@@ -110,6 +114,7 @@ func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 		return GatewayProject{}, fmt.Errorf("the bans of project %s: %w", p.Ref, err)
 	}
 	p.password.masterKeyID, p.password.wrapped = p.secret.masterKeyID, p.secret.wrapped
+	p.Database = gatewayDatabase(p.DatabaseHost, p.DatabasePort, subnet, published)
 	if p.Targets, err = gatewayTargets(services, subnet); err != nil {
 		return GatewayProject{}, fmt.Errorf("the services of project %s: %w", p.Ref, err)
 	}
@@ -117,6 +122,18 @@ func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 		return GatewayProject{}, fmt.Errorf("the API keys of project %s: %w", p.Ref, err)
 	}
 	return p, nil
+}
+
+// gatewayDatabase leaves out what is neither in the project's subnet nor at the port that the project has on the machine itself, for
+// the reason of gatewayTargets.
+func gatewayDatabase(host string, port uint16, subnet *netip.Prefix, published *uint16) netip.AddrPort {
+	address, err := netip.ParseAddr(host)
+	switch {
+	case err != nil: // a name, or nothing yet
+	case subnet != nil && subnet.Contains(address), address.IsLoopback() && published != nil && port == *published:
+		return netip.AddrPortFrom(address, port)
+	}
+	return netip.AddrPort{}
 }
 
 // gatewayTargets leaves out what is not in the project's subnet: whatever stood in the table, the gateway would connect to it.

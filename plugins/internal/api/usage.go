@@ -51,8 +51,8 @@ type DailyUsage struct {
 	Breakdown     *UsageBreakdown `json:"breakdown" doc:"Of egress, in bytes; null for what is no egress."`
 }
 
-// UsageBreakdown is egress by the service that sent it. GraphQL goes by REST here, the pooler past the gateway, and logs are
-// drained nowhere.
+// UsageBreakdown is egress by the service that sent it. GraphQL goes by REST here, and logs are drained nowhere. The pooler's is what
+// databases sent through the gateway's Postgres port; a pooler of the project's own goes past the gateway.
 type UsageBreakdown struct {
 	Functions int64 `json:"egress_function"`
 	GraphQL   int64 `json:"egress_graphql"`
@@ -255,5 +255,7 @@ func (u *DailyUsage) addEgress(hour store.TrafficHour) {
 		u.Breakdown.REST += hour.Egress
 	case "storage":
 		u.Breakdown.Storage += hour.Egress
+	case store.ServiceDatabase:
+		u.Breakdown.Pooler += hour.Egress
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -94,17 +96,16 @@ func (g *Gateway) open(p *project, key string, r Request, lasting bool) (string,
 		return g.openJWT(p, key, r)
 	}
 	digest := sha256.Sum256([]byte(key))
-	for i := range p.keys {
-		found := &p.keys[i]
-		if found.digest != digest {
+	for i := range p.Keys {
+		if p.Keys[i].Digest != digest {
 			continue
 		}
-		if found.secret && isBrowser(r.UserAgent) {
+		found := &p.Keys[i]
+		if found.Type == store.SecretKey && isBrowser(r.UserAgent) {
 			return "", inBrowser
 		}
-		now := g.now()
-		found.used.Store(now.Unix())
-		token, err := p.mint(g.table.source, i, lasting, now)
+		p.uses[found.ID].Store(g.now().Unix())
+		token, err := p.tokens.mint(g.table.source, p.GatewayProject, found, lasting, g.now())
 		return token, g.broken(p, err)
 	}
 	if strings.HasPrefix(key, secretPrefix) {
@@ -193,4 +194,10 @@ func isBrowser(userAgent string) bool {
 		}
 	}
 	return true
+}
+
+// keyID tells minted tokens apart: of which key, and whether it is one that lasts.
+type keyID struct {
+	id      uuid.UUID
+	lasting bool
 }

@@ -16,16 +16,17 @@ const (
 	realtime
 	storage
 	functions
+	database // no path leads to it: Gateway.Database does
 	serviceCount
 )
 
 // services are what the store calls them.
 var services = [serviceCount]string{
-	store.ServiceAuth, store.ServiceRest, store.ServiceRealtime, store.ServiceStorage, store.ServiceFunctions,
+	store.ServiceAuth, store.ServiceRest, store.ServiceRealtime, store.ServiceStorage, store.ServiceFunctions, store.ServiceDatabase,
 }
 
 // titles are what people know them by.
-var titles = [serviceCount]string{"Auth", "the data API", "Realtime", "Storage", "Edge Functions"}
+var titles = [serviceCount]string{"Auth", "the data API", "Realtime", "Storage", "Edge Functions", "the database"}
 
 // admission says what a path asks of an API key.
 type admission uint8
