@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/mail"
 	"net/url"
 	"os"
@@ -26,6 +28,8 @@ type wanted struct {
 	Email       string
 	PublicURL   string
 	DockerGroup int
+	// PostgresTaken says that another program has Postgres' own port.
+	PostgresTaken bool
 }
 
 // variable is one line of .env.
@@ -45,6 +49,8 @@ var variables = []variable{
 	{"PLURABASE_PROJECT_DOMAIN", "What follows `<ref>.` in a project's own host; `*.<it>` has to lead here.", host, nil},
 	{"PLURABASE_DATABASE_HOST", "Where psql reaches the projects' databases.", hostname, nil},
 	{"PLURABASE_HTTP_BIND", "The address and port on which the gateway is opened.", bind, nil},
+	{"PLURABASE_POSTGRES_BIND", "The address and port on which the one Postgres port for every project is opened. The CLI knows 5432 alone.", postgresBind, nil},
+	{"PLURABASE_POSTGRES_ADDRESS", "Where the world reaches that port, by a name that has a dot in it, or an address. Empty: nobody is told of it.", postgresAddress, nil},
 	{"PLURABASE_PORT_BIND", "The host's address on which the databases' ports are opened.", fixed("127.0.0.1"), nil},
 	{"PLURABASE_ADMIN_EMAIL", "The first administrator. Empty: whoever signs up first makes the first organization.", email, nil},
 	{"PLURABASE_ADMIN_PASSWORD", "Their first password; change it after the first sign-in, and empty this.", adminPassword, nil},
@@ -108,6 +114,45 @@ func bind(w wanted) (string, error) {
 		port = parsed.Port()
 	}
 	return "127.0.0.1:" + port, nil
+}
+
+// Postgres' own port, and the one that stands in where another program has that.
+const (
+	postgresPort = "5432"
+	elsewhere    = "15432"
+)
+
+// postgresTaken tells whether a program has Postgres' own port on this machine.
+func postgresTaken() bool {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", postgresPort))
+	if err != nil {
+		return errors.Is(err, syscall.EADDRINUSE)
+	}
+	_ = listener.Close()
+	return false
+}
+
+// postgresBind leaves a Postgres alone that this machine has: compose starts no container one of whose ports is taken.
+func postgresBind(w wanted) (string, error) {
+	if w.PostgresTaken {
+		return net.JoinHostPort("127.0.0.1", elsewhere), nil
+	}
+	return net.JoinHostPort("127.0.0.1", postgresPort), nil
+}
+
+// postgresAddress is the public URL's host. The CLI takes no pooler's host without a dot: it asks for the domain that it is in.
+func postgresAddress(w wanted) (string, error) {
+	name, err := hostname(w)
+	if err != nil {
+		return "", err
+	}
+	if name == "localhost" {
+		name = "127.0.0.1"
+	}
+	if w.PostgresTaken {
+		return net.JoinHostPort(name, elsewhere), nil
+	}
+	return name, nil
 }
 
 func email(w wanted) (string, error) {

@@ -87,6 +87,25 @@ func TestWhoeverSignsUpFirstBeginsWhereNobodyIsNamed(t *testing.T) {
 	require.Equal(t, "localhost", values["PLURABASE_DATABASE_HOST"])
 }
 
+func TestThePostgresPortLeavesAPostgresAloneThatTheMachineHas(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct {
+		url           string
+		taken         bool
+		bind, address string
+	}{
+		{"https://studio.plurabase.test", false, "127.0.0.1:5432", "studio.plurabase.test"},
+		{"https://studio.plurabase.test", true, "127.0.0.1:15432", "studio.plurabase.test:15432"},
+		{"http://localhost:8000", false, "127.0.0.1:5432", "127.0.0.1"}, // the CLI takes no host without a dot
+	} {
+		text, _, err := complete("", wanted{PublicURL: one.url, PostgresTaken: one.taken})
+		require.NoError(t, err)
+		values, _ := read(text)
+		require.Equal(t, one.bind, values["PLURABASE_POSTGRES_BIND"])
+		require.Equal(t, one.address, values["PLURABASE_POSTGRES_ADDRESS"])
+	}
+}
+
 func TestBadWishesMakeNoFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), ".env")

@@ -69,7 +69,7 @@ func runEnv(arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	if err := completeFile(*file, wanted{Email: *email, PublicURL: *url, DockerGroup: dockerGroup()}, os.Stdout); err != nil {
+	if err := completeFile(*file, wanted{Email: *email, PublicURL: *url, DockerGroup: dockerGroup(), PostgresTaken: postgresTaken()}, os.Stdout); err != nil {
 		return err
 	}
 	return writeProfile(*file)

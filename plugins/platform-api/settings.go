@@ -21,6 +21,10 @@ type settings struct {
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	DatabaseHost  string `env:"PLURABASE_DATABASE_HOST,required,notEmpty"`
+	// PostgresListen says whether the gateway has one Postgres port for every project, and PostgresAddress where the world reaches that:
+	// host, or host:port where that is not 5432.
+	PostgresListen  string `env:"PLURABASE_POSTGRES_LISTEN"`
+	PostgresAddress string `env:"PLURABASE_POSTGRES_ADDRESS"`
 	// PgMetaURL and PgMetaCryptoKey are for what postgres-meta generates: types. Both or neither.
 	PgMetaURL       string `env:"PLURABASE_PG_META_URL"`
 	PgMetaCryptoKey string `env:"PG_META_CRYPTO_KEY"`
@@ -37,8 +41,17 @@ type settings struct {
 func (s settings) api(offered instance.Instance) api.Settings {
 	return api.Settings{
 		PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target, SignUps: s.SignUps,
-		Instance: offered,
+		Instance: offered, Postgres: s.postgres(),
 	}
+}
+
+// postgres is the zero value where there is no such port, or nobody is to be told of it.
+func (s settings) postgres() api.PostgresPort {
+	if s.PostgresListen == "" || s.PostgresAddress == "" {
+		return api.PostgresPort{}
+	}
+	port, _ := api.ParsePostgresPort(s.PostgresAddress) // Check has looked at it
+	return port
 }
 
 // goTrue is nil where the operator did not say where GoTrue is.
@@ -63,5 +76,11 @@ func (s settings) Check() error {
 	if s.PgMetaURL != "" && s.PgMetaCryptoKey == "" {
 		missing = errors.New("PLURABASE_PG_META_URL needs PG_META_CRYPTO_KEY, which is postgres-meta's own CRYPTO_KEY")
 	}
-	return errors.Join(s.Identity.Check(), missing)
+	var address error
+	if s.PostgresAddress != "" {
+		if _, ok := api.ParsePostgresPort(s.PostgresAddress); !ok {
+			address = errors.New("PLURABASE_POSTGRES_ADDRESS has to be a host, or host:port")
+		}
+	}
+	return errors.Join(s.Identity.Check(), missing, address)
 }

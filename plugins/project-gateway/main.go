@@ -1,5 +1,6 @@
 // Command project-gateway is the Kong plugin in front of the projects, on <ref>.<domain> and /p/<ref>. It finds the project,
-// checks the caller's address and API key, says to which of the project's containers the request goes, and lets Kong proxy.
+// checks the caller's address and API key, says to which of the project's containers the request goes, and lets Kong proxy. Beside
+// that it is the one Postgres port for every project, where the operator wants that.
 //
 // Kong runs it.
 package main
@@ -18,6 +19,7 @@ import (
 
 	"github.com/plurabase/plurabase/plugins/internal/dataplane"
 	"github.com/plurabase/plurabase/plugins/internal/gateway"
+	"github.com/plurabase/plurabase/plugins/internal/pgproxy"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -28,10 +30,13 @@ type settings struct {
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
 	Bans          banSettings
 	Meta          metaSettings
+	Postgres      postgresSettings
 }
 
 // Check names the settings that are wrong.
-func (s settings) Check() error { return errors.Join(s.checkDomain(), s.Bans.check(), s.Meta.check()) }
+func (s settings) Check() error {
+	return errors.Join(s.checkDomain(), s.Bans.check(), s.Meta.check(), s.Postgres.check())
+}
 
 // checkDomain refuses a domain under which the platform itself is: Kong would take its host for a project's.
 func (s settings) checkDomain() error {
@@ -55,6 +60,7 @@ var (
 	log      = gateway.NewLog()
 	projects *dataplane.Gateway
 	running  sync.WaitGroup
+	last     func() // writes down what connections to databases sent while they were let finish
 )
 
 // Config is what `config:` of the plugin in kong.platform.yml holds.
@@ -66,6 +72,9 @@ func (c *Config) Access(kong *pdk.PDK) { gateway.Route(kong, gateway.Config(*c),
 func main() {
 	gateway.Main(func() any { return &Config{} }, prepare)
 	running.Wait() // for what was counted to be written down
+	if last != nil {
+		last()
+	}
 }
 
 func prepare(ctx context.Context) error {
@@ -87,6 +96,11 @@ func prepare(ctx context.Context) error {
 	running.Go(func() { table.WriteDown(ctx, time.Now) })
 	running.Go(func() { table.CountEgress(ctx, egress) })
 	running.Go(func() { projects.WriteBans(ctx) })
+	if s.Postgres.Listen != "" {
+		proxy := pgproxy.New(projects, s.Postgres.proxy(), log)
+		running.Go(func() { proxy.Run(ctx, s.Postgres.Listen) })
+		last = func() { table.WriteDown(ctx, time.Now) }
+	}
 	// Until this returns, the process before this one goes on to serve. Without Postgres this one says that it is starting.
 	table.Wait(ctx, 5*time.Second)
 	return nil

@@ -40,6 +40,8 @@ type Settings struct {
 	ProjectDomain string
 	// DatabaseHost is where psql reaches the projects' published database ports.
 	DatabaseHost string
+	// Postgres is where psql reaches every project, on one port; the zero value where there is none.
+	Postgres PostgresPort
 	// Target is the deployment target that new projects go to.
 	Target string
 	// SignUps says who may make an account at the platform's GoTrue by way of Studio.

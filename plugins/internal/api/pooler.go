@@ -131,7 +131,7 @@ func (a *API) registerPooler() {
 	}, a.getPgbouncerStatus)
 	for _, path := range []string{"/platform/projects/{ref}/config/supavisor", "/v1/projects/{ref}/config/database/pooler"} {
 		handle(a, route{
-			method: http.MethodGet, path: path, permission: read, kind: Real, summary: "The connection poolers: one, or none",
+			method: http.MethodGet, path: path, permission: read, kind: Real, summary: "The connection poolers: the project's own, the gateway's Postgres port, or none",
 		}, a.listPoolers)
 	}
 	handle(a, route{
@@ -158,13 +158,24 @@ func (a *API) getPgbouncerConfig(ctx context.Context, c *call, _ *refPath) (Pgbo
 	}, err
 }
 
-// poolerAddress is where the pooler is reached from outside: the database itself, for a project that runs without one.
+// onPostgresPort tells whether the project has no pooler of its own, and the gateway's Postgres port stands in the place of one. It pools
+// nothing: each connection is one of the database's.
+func (a *API) onPostgresPort(p store.ProjectAccess) bool {
+	return !hasPooler(p) && a.settings.Postgres.Host != "" && !p.Adopted()
+}
+
+// poolerAddress is where the pooler is reached from outside: the gateway's Postgres port, or else the database itself, for a project that
+// runs without one.
 func (a *API) poolerAddress(ctx context.Context, p store.ProjectAccess) (DatabaseAddress, error) {
 	details, err := a.store.ProjectDetails(ctx, p.ID)
 	address := a.databaseAddress(details)
 	if hasPooler(p) && details.PoolerPort != nil {
 		address.DBPort = *details.PoolerPort
 		address.DBUser = projectdb.RoleOwner + "." + string(p.Ref) // Supavisor finds the tenant by it
+	}
+	if a.onPostgresPort(p) {
+		address.DBHost, address.DBPort = a.settings.Postgres.Host, a.settings.Postgres.Port
+		address.DBUser = projectdb.RoleOwner + "." + string(p.Ref) // and so does the gateway
 	}
 	return address, err
 }
@@ -194,6 +205,9 @@ func (a *API) getPgbouncerStatus(ctx context.Context, c *call, _ *refPath) (Pgbo
 }
 
 func (a *API) listPoolers(ctx context.Context, c *call, _ *refPath) ([]SupavisorConfig, error) {
+	if a.onPostgresPort(c.project) {
+		return a.listPostgresPort(ctx, c.project)
+	}
 	if !hasPooler(c.project) {
 		return []SupavisorConfig{}, nil
 	}
@@ -206,6 +220,15 @@ func (a *API) listPoolers(ctx context.Context, c *call, _ *refPath) ([]Supavisor
 		Identifier: string(c.project.Ref), DatabaseAddress: address, DatabaseType: "PRIMARY",
 		ConnectionString: address.connectionString(), ConnectionStringCamel: address.connectionString(),
 		DefaultPoolSize: &settings.DefaultPoolSize, MaxClientConn: &settings.MaxClientConn, PoolMode: settings.PoolMode, IsUsingSCRAMAuth: true,
+	}}, err
+}
+
+// listPostgresPort says `session`, for a connection is one client's until that closes it. There is no pool to have a size.
+func (a *API) listPostgresPort(ctx context.Context, p store.ProjectAccess) ([]SupavisorConfig, error) {
+	address, err := a.poolerAddress(ctx, p)
+	return []SupavisorConfig{{
+		Identifier: string(p.Ref), DatabaseAddress: address, DatabaseType: "PRIMARY",
+		ConnectionString: address.connectionString(), ConnectionStringCamel: address.connectionString(), PoolMode: "session", IsUsingSCRAMAuth: true,
 	}}, err
 }
 
