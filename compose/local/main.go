@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -32,6 +33,8 @@ and of run:
   PLURABASE_SERVICES         what a new project has where nobody decides (db). The images of the others are pulled, or
                              named by PLURABASE_AUTH_IMAGE and its like: provisioner -h lists them
   PLURABASE_LISTEN           the gateway's address (127.0.0.1:8000)
+  PLURABASE_POSTGRES_LISTEN  the address of the one Postgres port for every project (127.0.0.1:5432, where that is free);
+                             empty: there is none
   DATABASE_URL               a Postgres to use instead of a private one in .run/postgres
 `
 
@@ -88,8 +91,9 @@ func run(ctx context.Context) error {
 	if listen == "" {
 		listen = "127.0.0.1:8000"
 	}
+	postgres := postgresAddress(ctx)
 	p, err := platform.Start(ctx, platform.Options{
-		Machine: m, Root: root, Dir: dir, Listen: listen, DatabaseURL: os.Getenv("DATABASE_URL"), Target: "local",
+		Machine: m, Root: root, Dir: dir, Listen: listen, Postgres: postgres, DatabaseURL: os.Getenv("DATABASE_URL"), Target: "local",
 		Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -99,11 +103,33 @@ func run(ctx context.Context) error {
 		return err
 	}
 	greet(p, m, root, time.Since(began))
+	if postgres != "" {
+		fmt.Printf("Its database is at postgresql://postgres.<its ref>@%s/postgres; supabase --linked finds it by itself.\n", p.PostgresAddress())
+	}
 	if err := p.Follow(ctx, os.Stdout); err != nil {
 		return errors.Join(err, p.Close()) //nolint:contextcheck // ending takes a time of its own
 	}
 	fmt.Println("\nEnding. Projects that are running go on in Docker; `make run` finds them again.")
 	return p.Close() //nolint:contextcheck // ctx has ended, and ending takes a time of its own
+}
+
+// postgresAddress is where the one Postgres port for every project is opened: nowhere, where the machine has a Postgres of its own there.
+func postgresAddress(ctx context.Context) string {
+	address, given := os.LookupEnv("PLURABASE_POSTGRES_LISTEN")
+	if !given {
+		address = "127.0.0.1:5432"
+	}
+	if address == "" {
+		return ""
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		fmt.Printf("\n%s is taken, so that there is no Postgres port for every project: psql reaches each database on a port of its own, and\n"+
+			"supabase --linked none. PLURABASE_POSTGRES_LISTEN names another port.\n", address)
+		return ""
+	}
+	_ = listener.Close()
+	return address
 }
 
 // greet says where the platform is and what to type next.

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,8 @@ type Options struct {
 	Dir string
 	// Listen is the gateway's address, as 127.0.0.1:8000.
 	Listen string
+	// Postgres is the address of the one Postgres port for every project; empty: there is none.
+	Postgres string
 	// DatabaseURL names a Postgres to use instead of a private one.
 	DatabaseURL string
 	// Target is the deployment target: what the projects' containers are told apart by, where one Docker Engine serves
@@ -139,6 +142,16 @@ func (p *Platform) Port() string {
 	return port
 }
 
+// PostgresAddress is where every project's database is reached on this machine. It is no `localhost`: the CLI takes no pooler's
+// host without a dot.
+func (p *Platform) PostgresAddress() string {
+	host, port, _ := net.SplitHostPort(p.options.Postgres)
+	if address, err := netip.ParseAddr(host); err != nil || !address.Is4() || address.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 func (p *Platform) logs() string { return filepath.Join(p.options.Dir, "log") }
 
 func (p *Platform) startPostgres(ctx context.Context) (err error) {
@@ -224,6 +237,10 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		"PLURABASE_PROJECT_HOST": "localhost",
 		"PLURABASE_STUDIO_URL":   public,
 		"PG_META_URL":            "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
+	}
+	if p.options.Postgres != "" {
+		environment["PLURABASE_POSTGRES_LISTEN"] = p.options.Postgres
+		environment["PLURABASE_POSTGRES_ADDRESS"] = p.PostgresAddress()
 	}
 	image, err := kongtest.ReadImage(filepath.Join(p.options.Root, "kong", "Dockerfile"))
 	if err != nil {
