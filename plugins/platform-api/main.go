@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -82,6 +83,9 @@ func prepare(ctx context.Context) error {
 	sender, err := mail.New(s.Mail)
 	if err != nil {
 		return err
+	}
+	if offered.Feedback != "" && sender == nil {
+		return errors.New("PLURABASE_INSTANCE_FILE: feedback goes by mail, and needs PLURABASE_SMTP_HOST")
 	}
 	keySets := keysets.New()
 	go keysets.Renew(ctx, opened, keySets, time.Now, log)

@@ -85,6 +85,7 @@ type API struct {
 	log           *slog.Logger
 	now           func() time.Time
 	registrations *identity.Limit // of OAuth apps, by themselves
+	feedback      *identity.Limit // of mails to the operator
 	lookupTXT     func(ctx context.Context, name string) ([]string, error)
 	keySets       *keysets.Client
 
@@ -114,6 +115,7 @@ func New(dependencies Dependencies) *API {
 		a.now = time.Now
 	}
 	a.registrations = identity.NewLimit(a.now, registrationsPerSecond, registrationsAtOnce)
+	a.feedback = identity.NewLimit(a.now, feedbackPerSecond, feedbackAtOnce)
 	if a.lookupTXT == nil {
 		a.lookupTXT = net.DefaultResolver.LookupTXT
 	}
@@ -174,6 +176,7 @@ func New(dependencies Dependencies) *API {
 	a.registerProjects()
 	a.registerProjectSecrets()
 	a.registerReplication()
+	a.registerReadOnly()
 	a.registerRegions()
 	a.registerRestarts()
 	a.registerRoles()

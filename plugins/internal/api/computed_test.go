@@ -338,6 +338,7 @@ var constants = map[string]string{
 		V1CustomHostnameSSL.ValidationRecords V1MessageResponse.Message V1NetworkRestrictions.Status V1NetworkRestrictionsV2.Status
 		V2NetworkRestrictions.Status SensitivityBody.IsSensitive`,
 	"The platform does none of it, or measures none: its absence is the answer.": `
+		ReadOnlyResponse.OverrideEnabled ReadOnlyResponse.OverrideActiveUntil
 		NotificationResponse.Meta Role.Description CreateOAuthAppResponse.ClientSecretExpiresAt TransferPreview.Info
 		ResourceWarnings.AuthEmailOffender ResourceWarnings.AuthEmailSending ResourceWarnings.AuthRateLimit ResourceWarnings.DiskIO
 		ResourceWarnings.ReadOnly UsageBreakdown.GraphQL UsageBreakdown.LogDrain UsageBreakdown.Pooler`,

@@ -51,7 +51,7 @@ type ResourceWarnings struct {
 	AuthEmailOffender *never  `json:"auth_email_offender"`
 	AuthEmailSending  *never  `json:"auth_restricted_email_sending"`
 	NeedPITR          *never  `json:"need_pitr"`
-	ReadOnly          bool    `json:"is_readonly_mode_enabled" doc:"Never: the platform makes no database read-only."`
+	ReadOnly          bool    `json:"is_readonly_mode_enabled" doc:"Not measured: GET /v1/projects/{ref}/readonly asks the database."`
 }
 
 type resourceWarningsInput struct {

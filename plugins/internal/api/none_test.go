@@ -53,7 +53,7 @@ func TestWhatSelfHostingCannotDoIsRefusedInWords(t *testing.T) {
 		{http.MethodPost, "/platform/integrations/vercel/connections", http.StatusBadRequest, noVercel},
 		{http.MethodPost, "/platform/replication/{ref}/tenants-sources", http.StatusBadRequest, noReplication},
 		{http.MethodGet, "/platform/replication/{ref}/pipelines/1/status", http.StatusNotFound, noReplication},
-		{http.MethodPost, "/platform/feedback/send", http.StatusBadRequest, noFeedback},
+		{http.MethodPost, "/platform/feedback/docs", http.StatusBadRequest, noFeedback},
 		{http.MethodPost, "/platform/organizations/{slug}/documents/dpa", http.StatusBadRequest, noDocuments},
 		{http.MethodPost, "/platform/organizations/{slug}/apps", http.StatusBadRequest, noApps},
 		{http.MethodPost, "/v1/projects/{ref}/branches", http.StatusBadRequest, noBranches},

@@ -13,7 +13,6 @@ const (
 	jitMissing  = "Access to the database for a while is not something that this platform hands out. Make a database role with an expiry, or use the CLI."
 	sodiumKept  = "The root key of pgsodium stays inside the project's database: it is neither shown nor set from here."
 	drainsNone  = "This platform runs no log pipeline that could be drained. Collect the containers' logs with your own tools."
-	neverReadOn = "This platform never makes a database read-only by itself: a full disk is the operator's to mend."
 	resourcesNo = "This platform keeps no such resource."
 )
 
@@ -27,13 +26,6 @@ type JITListResponse struct {
 	Items []never `json:"items"`
 }
 
-// ReadOnlyResponse says whether the platform made a database read-only: it never does.
-type ReadOnlyResponse struct {
-	Enabled             bool   `json:"enabled"`
-	OverrideEnabled     bool   `json:"override_enabled"`
-	OverrideActiveUntil string `json:"override_active_until"`
-}
-
 // registerProjectMissing registers what upstream's projects have and projects here have not.
 func (a *API) registerProjectMissing() {
 	const platform, v1 = "/platform/projects/{ref}", "/v1/projects/{ref}"
@@ -41,7 +33,6 @@ func (a *API) registerProjectMissing() {
 	same(a, platform+"/privatelink/associations", read, "PrivateLink: none", linkMissing, PrivateLinkResponse{[]never{}})
 	same(a, platform+"/analytics/log-drains", access.InProject(access.AnalyticsRead, "logflare"), "Log drains: none", drainsNone, []never{})
 	same(a, v1+"/database/jit/list", read, "Access to the database for a while: nobody's", jitMissing, JITListResponse{[]never{}})
-	same(a, v1+"/readonly", read, "Whether the platform made the database read-only: no", neverReadOn, ReadOnlyResponse{})
 	drains := access.InProject(access.AnalyticsAdminWrite, "logflare")
 	for _, missing := range []struct {
 		method, path string
@@ -67,7 +58,6 @@ func (a *API) registerProjectMissing() {
 		{http.MethodPost, v1 + "/database/jit", update, jitMissing},
 		{http.MethodPut, v1 + "/database/jit", update, jitMissing},
 		{http.MethodDelete, v1 + "/database/jit/{user_id}", update, jitMissing},
-		{http.MethodPost, v1 + "/readonly/temporary-disable", update, neverReadOn},
 		{http.MethodGet, v1 + "/pgsodium", access.InProject(access.SecretsRead, "*"), sodiumKept},
 		{http.MethodPut, v1 + "/pgsodium", access.InProject(access.SecretsWrite, "*"), sodiumKept},
 		{http.MethodPost, v1 + "/restore/cancel", access.InProject(access.InfraExecute, "queue_jobs.projects.initialize_or_resume"), "A restore cannot be called off here: it ends by itself, or fails and says why."},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/mail"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ type Instance struct {
 	DisabledFeatures []string
 	// Welcome is what everybody is told when they first belong to an organization; empty: nothing.
 	Welcome string
+	// Feedback is the e-mail address that what people write in Studio goes to; empty: it is refused.
+	Feedback string
 	// Regions are the deployment targets with what they are called; others go by their own names.
 	Regions []Region
 }
@@ -70,6 +73,7 @@ type file struct {
 	Plan             line   `yaml:"plan"`
 	DisabledFeatures []line `yaml:"disabled_features"`
 	Welcome          line   `yaml:"welcome"`
+	Feedback         line   `yaml:"feedback"`
 	Regions          []struct {
 		Target   line `yaml:"target"`
 		Name     line `yaml:"name"`
@@ -106,7 +110,7 @@ func parse(text []byte) (Instance, error) {
 		return Instance{}, plain(err)
 	}
 	made := Default()
-	err := errors.Join(said.takePlan(&made), said.takeFeatures(&made), said.takeWelcome(&made), said.takeRegions(&made))
+	err := errors.Join(said.takePlan(&made), said.takeFeatures(&made), said.takeWelcome(&made), said.takeFeedback(&made), said.takeRegions(&made))
 	return made, err
 }
 
@@ -167,6 +171,17 @@ func (f file) takeWelcome(made *Instance) error {
 	made.Welcome = strings.TrimSpace(f.Welcome.text)
 	if utf8.RuneCountInString(made.Welcome) > maxWelcome {
 		return f.Welcome.wrong("welcome has to have at most %d letters", maxWelcome)
+	}
+	return nil
+}
+
+func (f file) takeFeedback(made *Instance) error {
+	made.Feedback = f.Feedback.text
+	if made.Feedback == "" {
+		return nil
+	}
+	if address, err := mail.ParseAddress(made.Feedback); err != nil || address.Address != made.Feedback {
+		return f.Feedback.wrong("feedback has to be an e-mail address")
 	}
 	return nil
 }

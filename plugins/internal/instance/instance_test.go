@@ -45,6 +45,7 @@ func TestTheExampleSaysEverythingThatMayBeSaid(t *testing.T) {
 	require.Equal(t, "Acme Cloud", read.Plan)
 	require.Equal(t, []string{"billing:all", "integrations:vercel"}, read.DisabledFeatures)
 	require.Equal(t, "Welcome. Questions go to **#databases**.", read.Welcome)
+	require.Equal(t, "databases@example.com", read.Feedback)
 	require.Equal(t, []Region{
 		{Target: "local", Name: "Basement", Code: "eu-central-1", Projects: 40},
 		{Target: "attic", Name: "attic"},
@@ -66,6 +67,7 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		"compiled in":      {"disabled_features: [dashboard_auth:sign_up]\n", "line 1: Studio's sign-in page"},
 		"long plan":        {"plan: " + strings.Repeat("a", 65) + "\n", "line 1: plan has to be one line"},
 		"long welcome":     {"welcome: " + strings.Repeat("a", 501) + "\n", "line 1: welcome has to have at most 500 letters"},
+		"no address":       {"feedback: Ada <ada@example.com>\n", "line 1: feedback has to be an e-mail address"},
 		"no target":        {"regions:\n- name: A\n", "each needs a target"},
 		"no such region":   {"regions:\n- target: a\n  code: eu-1\n", `line 3: Studio has no region "eu-1"`},
 		"target twice":     {"regions:\n- target: a\n- target: a\n", `line 3: target "a" is another region's already`},
