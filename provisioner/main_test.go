@@ -69,7 +69,13 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{T: t, target: "test-" + strings.ToLower(rand.Text()), image: os.Getenv("PLURABASE_POSTGRES_IMAGE")}
+	return setupOn(t, pgtest.URL(t))
+}
+
+// setupOn is setup on a platform's database of the test's own.
+func setupOn(t *testing.T, url string) *bundle {
+	t.Helper()
+	b := &bundle{T: t, url: url, target: "test-" + strings.ToLower(rand.Text()), image: os.Getenv("PLURABASE_POSTGRES_IMAGE")}
 	if b.image == "" {
 		b.image = "plurabase/postgres:15-debian"
 	}
@@ -77,7 +83,6 @@ func setup(t *testing.T) *bundle {
 	first := 24000 + 10*mathrand.N(99)
 	b.ports = fmt.Sprintf("%d-%d", first, first+19)
 	b.requireDocker()
-	b.url = pgtest.URL(t)
 	var err error
 	b.store, err = store.Open(t.Context(), store.Settings{DatabaseURL: b.url, MasterKey: storetest.MasterKey(t)})
 	require.NoError(t, err)

@@ -3,12 +3,15 @@
 package main_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -16,7 +19,9 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 
+	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/pgserver"
 )
 
 // ownDocker is a Docker Engine of a test's own, whose disk is small, and which may be ended.
@@ -160,4 +165,55 @@ func (b *bundle) awaitOperation(ref store.Ref, kind store.OperationKind) {
 	}, patience, 50*time.Millisecond)
 	status := b.project(ref).Status
 	require.Contains(b, []store.Status{store.StatusActiveHealthy, store.StatusActiveUnhealthy}, status)
+}
+
+// TestAPostgresThatIsRestartedIsWaitedFor restarts the platform's own Postgres in the middle of creates, of a pause and of a restore.
+func TestAPostgresThatIsRestartedIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "postgres-") // not below a folder that is root's alone, as t.TempDir is
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	options := pgserver.Options{Dir: dir}
+	server, err := pgserver.Start(t.Context(), options)
+	if errors.Is(err, pgserver.ErrNotInstalled) && os.Getenv("CI") != "true" {
+		t.Skip("needs Postgres' programs")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	address, err := url.Parse(server.URL())
+	require.NoError(t, err)
+	options.Port, err = strconv.Atoi(address.Port())
+	require.NoError(t, err)
+	again := func() {
+		require.NoError(t, server.Stop())
+		server, err = pgserver.Start(context.WithoutCancel(t.Context()), options)
+		require.NoError(t, err)
+	}
+	require.NoError(t, apply.Up(t.Context(), server.URL()))
+	b := setupOn(t, server.URL())
+	working := b.start()
+	shop, blog := b.create("shop"), b.create("blog")
+	b.begun("start-container:db")
+	again()
+	b.awaitStatus(shop, store.StatusActiveHealthy)
+	b.run(shop, `create table kept as select 42 as answer`)
+	b.change(shop, store.OperationPause)
+	b.begun("stop-container:db")
+	again()
+	b.awaitStatus(shop, store.StatusInactive)
+	b.change(shop, store.OperationRestore)
+	again()
+	b.requireData(b.awaitStatus(shop, store.StatusActiveHealthy))
+	b.awaitStatus(blog, store.StatusActiveHealthy)
+	for _, ref := range []store.Ref{shop, blog} {
+		name := "plurabase-" + string(ref)
+		require.ElementsMatch(t, []string{
+			"container " + name + "-db", "network " + name, "volume " + name + "-db", "volume " + name + "-db-config",
+		}, b.objects("io.plurabase.project="+string(ref)), "nothing twice, and nothing lost")
+	}
+	select {
+	case <-working.ended:
+		require.Fail(t, "the provisioner ended with its Postgres", "%s", working.log)
+	default:
+	}
 }
