@@ -82,11 +82,10 @@ func (c *clients) run(one *cli, arguments ...string) (worked bool, said string) 
 
 // fill puts what this run made into a case's arguments, in this CLI's own words.
 func (c *clients) fill(one *cli, arguments []string) []string {
-	database := "postgresql://postgres:" + "correct%20horse%3B%20battery%20%27staple%27" + "@127.0.0.1:" + c.databasePort() + "/postgres?sslmode=disable"
-	remote, byURL := []string{"--project-ref", c.ref}, []string{"--db-url", database}
+	remote, byURL := []string{"--project-ref", c.ref}, "--db-url"
 	linked := []string{"--linked", "--project-ref", c.ref}
 	if one.version == 3 {
-		remote, byURL, linked = []string{"--remote=" + c.ref}, []string{"--remote=" + database}, []string{"--remote=" + c.ref}
+		remote, byURL, linked = []string{"--remote=" + c.ref}, "--remote", []string{"--remote=" + c.ref}
 	}
 	var filled []string
 	for _, argument := range arguments {
@@ -94,7 +93,8 @@ func (c *clients) fill(one *cli, arguments []string) []string {
 		case "{remote}":
 			filled = append(filled, remote...)
 		case "{database}":
-			filled = append(filled, byURL...)
+			filled = append(filled, byURL+"=postgresql://postgres:correct%20horse%3B%20battery%20%27staple%27@127.0.0.1:"+c.databasePort()+
+				"/postgres?sslmode=disable")
 		case "{linked}":
 			filled = append(filled, linked...)
 		case "{types}":
