@@ -1,6 +1,7 @@
 // Command project-gateway is the Kong plugin in front of the projects, on <ref>.<domain> and /p/<ref>. It finds the project,
-// checks the caller's address and API key, says to which of the project's containers the request goes, and lets Kong proxy. Beside
-// that it is the one Postgres port for every project, where the operator wants that.
+// checks the caller's address and API key, says to which of the project's containers the request goes, or that it goes to
+// postgres-meta, and lets Kong proxy. Who guesses at secret keys it has banned. Beside that it is the one Postgres port for every
+// project, where the operator wants that.
 //
 // Kong runs it.
 package main

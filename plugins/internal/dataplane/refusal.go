@@ -47,7 +47,7 @@ var (
 	noProject = &Refusal{Status: http.StatusNotFound, Message: "There is no project at this address.", Code: "project_not_found"}
 	noService = &Refusal{
 		Status:  http.StatusNotFound,
-		Message: "A project has nothing at this path: it serves /auth/v1, /rest/v1, /graphql/v1, /realtime/v1, /storage/v1 and /functions/v1.",
+		Message: "A project has nothing at this path: it serves /auth/v1, /rest/v1, /graphql/v1, /realtime/v1, /storage/v1, /functions/v1 and, for secret keys, /pg.",
 		Code:    "not_found",
 	}
 	forbidden = &Refusal{Status: http.StatusForbidden, Message: "Access is forbidden.", Code: "forbidden"}
