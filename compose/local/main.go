@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -104,7 +105,10 @@ func run(ctx context.Context) error {
 	}
 	greet(p, m, root, time.Since(began))
 	if postgres != "" {
-		fmt.Printf("Its database is at postgresql://postgres.<its ref>@%s/postgres; supabase --linked finds it by itself.\n", p.PostgresAddress())
+		fmt.Printf("Its database is at postgresql://postgres.<its ref>@%s/postgres.\n", p.PostgresAddress())
+		if !strings.HasPrefix(p.PostgresAddress(), platform.PostgresName) {
+			fmt.Printf("For supabase --linked, this machine has to know a name: add `127.0.0.1 %s` to /etc/hosts, and start again.\n", platform.PostgresName)
+		}
 	}
 	if err := p.Follow(ctx, os.Stdout); err != nil {
 		return errors.Join(err, p.Close()) //nolint:contextcheck // ending takes a time of its own

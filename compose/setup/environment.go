@@ -50,7 +50,7 @@ var variables = []variable{
 	{"PLURABASE_DATABASE_HOST", "Where psql reaches the projects' databases.", hostname, nil},
 	{"PLURABASE_HTTP_BIND", "The address and port on which the gateway is opened.", bind, nil},
 	{"PLURABASE_POSTGRES_BIND", "The address and port on which the one Postgres port for every project is opened. The CLI knows 5432 alone.", postgresBind, nil},
-	{"PLURABASE_POSTGRES_ADDRESS", "Where the world reaches that port, by a name that has a dot in it, or an address. Empty: nobody is told of it.", postgresAddress, nil},
+	{"PLURABASE_POSTGRES_ADDRESS", "Where the world reaches that port. The CLI takes a name within a domain alone, and no address. Empty: nobody is told of it.", postgresAddress, nil},
 	{"PLURABASE_PORT_BIND", "The host's address on which the databases' ports are opened.", fixed("127.0.0.1"), nil},
 	{"PLURABASE_ADMIN_EMAIL", "The first administrator. Empty: whoever signs up first makes the first organization.", email, nil},
 	{"PLURABASE_ADMIN_PASSWORD", "Their first password; change it after the first sign-in, and empty this.", adminPassword, nil},
@@ -140,7 +140,7 @@ func postgresBind(w wanted) (string, error) {
 	return net.JoinHostPort("127.0.0.1", postgresPort), nil
 }
 
-// postgresAddress is the public URL's host. The CLI takes no pooler's host without a dot: it asks for the domain that it is in.
+// postgresAddress is the public URL's host. `localhost` would be an IPv6 address for many a client, and the port is opened on the other.
 func postgresAddress(w wanted) (string, error) {
 	name, err := hostname(w)
 	if err != nil {

@@ -96,7 +96,7 @@ func TestThePostgresPortLeavesAPostgresAloneThatTheMachineHas(t *testing.T) {
 	}{
 		{"https://studio.plurabase.test", false, "127.0.0.1:5432", "studio.plurabase.test"},
 		{"https://studio.plurabase.test", true, "127.0.0.1:15432", "studio.plurabase.test:15432"},
-		{"http://localhost:8000", false, "127.0.0.1:5432", "127.0.0.1"}, // the CLI takes no host without a dot
+		{"http://localhost:8000", false, "127.0.0.1:5432", "127.0.0.1"},
 	} {
 		text, _, err := complete("", wanted{PublicURL: one.url, PostgresTaken: one.taken})
 		require.NoError(t, err)

@@ -62,6 +62,8 @@ type Platform struct {
 	pgMeta      *service
 	pgMetaPort  int
 	provisioner *service
+
+	postgresAddress string // where the world reaches the one Postgres port; empty where there is none
 }
 
 // The names of the programs that can be told apart by PID.
@@ -142,12 +144,22 @@ func (p *Platform) Port() string {
 	return port
 }
 
-// PostgresAddress is where every project's database is reached on this machine. It is no `localhost`: the CLI takes no pooler's
-// host without a dot.
-func (p *Platform) PostgresAddress() string {
-	host, port, _ := net.SplitHostPort(p.options.Postgres)
+// PostgresName is what this machine is called in the place of a pooler, where it knows the name: as most that run systemd know every name
+// under localhost, and others by a line in /etc/hosts. The CLI asks in which domain a pooler is, and an address and `localhost` are in none.
+const PostgresName = "postgres.localhost"
+
+// PostgresAddress is where every project's database is reached on this machine.
+func (p *Platform) PostgresAddress() string { return p.postgresAddress }
+
+func postgresAddress(ctx context.Context, listen string) string {
+	host, port, _ := net.SplitHostPort(listen)
 	if address, err := netip.ParseAddr(host); err != nil || !address.Is4() || address.IsUnspecified() {
 		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if known, err := net.DefaultResolver.LookupHost(ctx, PostgresName); err == nil && slices.Contains(known, host) {
+		host = PostgresName
 	}
 	return net.JoinHostPort(host, port)
 }
@@ -239,8 +251,9 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		"PG_META_URL":            "http://127.0.0.1:" + strconv.Itoa(p.pgMetaPort),
 	}
 	if p.options.Postgres != "" {
+		p.postgresAddress = postgresAddress(ctx, p.options.Postgres)
 		environment["PLURABASE_POSTGRES_LISTEN"] = p.options.Postgres
-		environment["PLURABASE_POSTGRES_ADDRESS"] = p.PostgresAddress()
+		environment["PLURABASE_POSTGRES_ADDRESS"] = p.postgresAddress
 	}
 	image, err := kongtest.ReadImage(filepath.Join(p.options.Root, "kong", "Dockerfile"))
 	if err != nil {
