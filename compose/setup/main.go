@@ -37,7 +37,7 @@ func run(ctx context.Context, arguments []string) error {
 	}
 	switch arguments[0] {
 	case "env":
-		return runEnv(arguments[1:])
+		return runEnv(arguments[1:]) //nolint:contextcheck // it asks for a port of this machine alone, which takes no time
 	case "prepare":
 		settings, err := env.ParseAs[prepareSettings]()
 		if err != nil {
