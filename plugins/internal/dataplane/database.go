@@ -52,8 +52,8 @@ func (g *Gateway) Database(named Naming, client netip.Addr) (Database, *Refusal)
 	if refusal := p.admit(client, g.now); refusal != nil {
 		return Database{}, refusal
 	}
-	if refusal := p.runs(); refusal != nil {
-		return Database{}, refusal
+	if p.state != nil {
+		return Database{}, p.state
 	}
 	if !p.targets[database].IsValid() { // as that of an installation that was adopted
 		return Database{}, elsewhere

@@ -77,9 +77,6 @@ func (g *Gateway) Route(r Request) (Upstream, *Refusal) {
 		return Upstream{}, refusal
 	}
 	if within, ok := cut(path, "/pg"); ok {
-		if refusal := p.runs(); refusal != nil {
-			return Upstream{}, refusal
-		}
 		return g.routeToDatabase(p, within, r)
 	}
 	way, refusal := wayOf(path)
@@ -94,7 +91,7 @@ func (g *Gateway) Route(r Request) (Upstream, *Refusal) {
 		return Upstream{}, refusal
 	}
 	p.counts[way.service].requests.Add(1)
-	return Upstream{Target: p.targets[way.service].String(), Path: way.path, Headers: headers}, nil
+	return Upstream{Target: p.addresses[way.service], Path: way.path, Headers: headers}, nil
 }
 
 // find finds the project that a host or a path names, and the path within the project.

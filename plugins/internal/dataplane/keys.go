@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -96,16 +94,17 @@ func (g *Gateway) open(p *project, key string, r Request, lasting bool) (string,
 		return g.openJWT(p, key, r)
 	}
 	digest := sha256.Sum256([]byte(key))
-	for i := range p.Keys {
-		if p.Keys[i].Digest != digest {
+	for i := range p.keys {
+		found := &p.keys[i]
+		if found.digest != digest {
 			continue
 		}
-		found := &p.Keys[i]
-		if found.Type == store.SecretKey && isBrowser(r.UserAgent) {
+		if found.secret && isBrowser(r.UserAgent) {
 			return "", inBrowser
 		}
-		p.uses[found.ID].Store(g.now().Unix())
-		token, err := p.tokens.mint(g.table.source, p.GatewayProject, found, lasting, g.now())
+		now := g.now()
+		found.used.Store(now.Unix())
+		token, err := p.mint(g.table.source, i, lasting, now)
 		return token, g.broken(p, err)
 	}
 	if strings.HasPrefix(key, secretPrefix) {
@@ -194,10 +193,4 @@ func isBrowser(userAgent string) bool {
 		}
 	}
 	return true
-}
-
-// keyID tells minted tokens apart: of which key, and whether it is one that lasts.
-type keyID struct {
-	id      uuid.UUID
-	lasting bool
 }

@@ -125,6 +125,22 @@ func TestAMintedTokenIsRenewedBeforeItExpires(t *testing.T) {
 	require.NotEqual(t, first, token())
 }
 
+func TestWhatAKeyStandsForIsTakenUpAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newProjects(shopProject())
+	gateway, table := open(t, s)
+	role := func() any {
+		return claimsOf(t, shop, sent(t, gateway, dataplane.Request{Target: "/rest/v1/todos", APIKey: workerKey})["authorization"])["role"]
+	}
+	require.Equal(t, "worker", role())
+	changed := shopProject()
+	changed.Keys = []store.GatewayKey{keyOf(3, workerKey, map[string]any{"role": "auditor"}), keyOf(1, publishable, nil)}
+	s.set(changed)
+	require.Eventually(t, func() bool { return role() == "auditor" }, 5*time.Second, time.Millisecond)
+	table.Flush(t.Context(), now)
+	require.Contains(t, s.used, changed.Keys[0].ID, "and its use is not forgotten")
+}
+
 func TestWithoutAKeyOnlyWhatIsOpenIsReached(t *testing.T) {
 	t.Parallel()
 	gateway, _ := open(t, newProjects(shopProject()))

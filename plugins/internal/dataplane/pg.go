@@ -49,6 +49,9 @@ func (g *Gateway) routeToDatabase(p *project, path string, r Request) (Upstream,
 	if g.meta.Target == nil {
 		return Upstream{}, noPostgresMeta
 	}
+	if p.state != nil {
+		return Upstream{}, p.state
+	}
 	path = single(path)
 	if strings.Contains(path, "%") { // no name there needs it
 		return Upstream{}, badPath

@@ -3,50 +3,60 @@ package dataplane
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/plurabase/plurabase/store"
 )
 
 // project is what a node knows of one project. It is replaced as a whole when something changes; what is counted, and what was
 // made of the JWT secret, goes over to the next.
+//
+// With many projects, what a request costs is the memory that it has to reach for: what each asks for comes first, and close together.
 type project struct {
+	state     *Refusal // why it cannot be asked anything; nil where it can
+	keys      []apiKey // in the order of Keys
+	tokens    *tokens
+	counts    *counts
+	banned    map[netip.Prefix]time.Time // until when; zero: without an end
+	has       [serviceCount]bool
+	addresses [serviceCount]string // the targets as Kong is told them
+	targets   [serviceCount]netip.AddrPort
 	store.GatewayProject
-	targets [serviceCount]netip.AddrPort
-	has     [serviceCount]bool
-	banned  map[netip.Prefix]time.Time // until when; zero: without an end
-	counts  *counts
-	uses    map[uuid.UUID]*atomic.Int64 // of each key, when it was used and that was not yet written down, in Unix seconds
-	tokens  *tokens
+}
+
+// apiKey is an opaque key as it is looked for.
+type apiKey struct {
+	digest [32]byte
+	*keyState
+}
+
+// keyState is what becomes of an opaque key.
+type keyState struct {
+	secret bool
+	used   atomic.Int64 // when it was used and that was not yet written down, in Unix seconds; 0: it was not
+	tokens [2]atomic.Pointer[minted]
 }
 
 func newProject(from store.GatewayProject, before *project) *project {
-	p := &project{GatewayProject: from, counts: &counts{}, uses: make(map[uuid.UUID]*atomic.Int64, len(from.Keys)), tokens: &tokens{}}
+	p := &project{GatewayProject: from, counts: &counts{}, keys: make([]apiKey, len(from.Keys)), tokens: &tokens{}, state: stateOf(from.Status)}
+	for i, key := range from.Keys {
+		p.keys[i] = apiKey{key.Digest, &keyState{secret: key.Type == store.SecretKey}}
+	}
 	if before != nil {
-		p.counts = before.counts
-		if from.SameSecret(before.GatewayProject) {
-			p.tokens = before.tokens
-		}
+		p.takeOver(before)
 	}
 	for s, name := range services {
 		p.has[s] = slices.Contains(from.Services, name)
 		// Kong's balancer takes an IPv4 address as it is; a project's subnet has no others.
 		if target := from.Targets[name]; target.Addr().Is4() {
-			p.targets[s] = target
+			p.targets[s], p.addresses[s] = target, target.String()
 		}
 	}
 	p.targets[database] = from.Database
-	for _, key := range from.Keys {
-		p.uses[key.ID] = &atomic.Int64{}
-		if before != nil && before.uses[key.ID] != nil {
-			p.uses[key.ID] = before.uses[key.ID]
-		}
-	}
 	if len(from.Banned) > 0 {
 		p.banned = make(map[netip.Prefix]time.Time, len(from.Banned))
 		for _, ban := range from.Banned {
@@ -54,6 +64,25 @@ func newProject(from store.GatewayProject, before *project) *project {
 		}
 	}
 	return p
+}
+
+// takeOver takes over what was counted, and of the tokens those that are as they would be made now.
+func (p *project) takeOver(before *project) {
+	p.counts = before.counts
+	same := p.SameSecret(before.GatewayProject)
+	if same {
+		p.tokens = before.tokens
+	}
+	for i, key := range p.Keys {
+		was := slices.IndexFunc(before.Keys, func(one store.GatewayKey) bool { return one.ID == key.ID })
+		switch {
+		case was < 0:
+		case same && reflect.DeepEqual(key.Claims, before.Keys[was].Claims):
+			p.keys[i].keyState = before.keys[was].keyState
+		default:
+			p.keys[i].used.Store(before.keys[was].used.Load())
+		}
+	}
 }
 
 // admit tells whether an address is let in. One that is not known is nobody's, and is let in where everybody is.
@@ -86,21 +115,21 @@ var states = map[store.Status]*Refusal{
 	store.StatusGoingDown:     noProject,
 }
 
-// runs tells why the project cannot be asked anything; nil where it can.
-func (p *project) runs() *Refusal {
-	if p.Status == store.StatusActiveHealthy || p.Status == store.StatusActiveUnhealthy {
+// stateOf tells why a project cannot be asked anything; nil where it can.
+func stateOf(status store.Status) *Refusal {
+	if status == store.StatusActiveHealthy || status == store.StatusActiveUnhealthy {
 		return nil
 	}
-	if state, known := states[p.Status]; known {
+	if state, known := states[status]; known {
 		return state
 	}
-	return comingUp(fmt.Sprintf("The project is not running: it is %s.", p.Status), briefly)
+	return comingUp(fmt.Sprintf("The project is not running: it is %s.", status), briefly)
 }
 
 // serves tells why a service of the project is not there to be asked; nil where it is.
 func (p *project) serves(s service) *Refusal {
-	if refusal := p.runs(); refusal != nil {
-		return refusal
+	if p.state != nil {
+		return p.state
 	}
 	if !p.has[s] {
 		return &Refusal{Status: noService.Status, Message: fmt.Sprintf("This project runs without %s.", titles[s]), Code: "service_not_found"}

@@ -74,7 +74,6 @@ type tokens struct {
 	mutex    sync.Mutex
 	secret   []byte
 	verified map[string]verified
-	minted   map[keyID]minted
 }
 
 // open opens the secret. The mutex is held.
@@ -86,7 +85,7 @@ func (t *tokens) open(source Source, p store.GatewayProject) error {
 	if err != nil {
 		return err
 	}
-	t.secret, t.verified, t.minted = secret, map[string]verified{}, map[keyID]minted{}
+	t.secret, t.verified = secret, map[string]verified{}
 	return nil
 }
 
@@ -165,37 +164,41 @@ func (t *tokens) takeUses(projectID int64) []store.LegacyKeyUse {
 	return uses
 }
 
-// mint returns the JWT that stands in for an opaque key.
-func (t *tokens) mint(source Source, p store.GatewayProject, key *store.GatewayKey, lasting bool, now time.Time) (string, error) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	if err := t.open(source, p); err != nil {
-		return "", err
+// mint returns the JWT that stands in for an opaque key, by its index. One that was made before costs no lock.
+func (p *project) mint(source Source, key int, lasting bool, now time.Time) (string, error) {
+	made, lifetime := &p.keys[key].tokens[0], mintedFor
+	if lasting {
+		made, lifetime = &p.keys[key].tokens[1], lastsFor
 	}
-	id := keyID{key.ID, lasting}
-	if found, known := t.minted[id]; known && now.Before(found.renew) {
+	if found := made.Load(); found != nil && now.Before(found.renew) {
 		return found.token, nil
 	}
-	lifetime := mintedFor
-	if lasting {
-		lifetime = lastsFor
-	}
 	claims := jwt.MapClaims{"role": "anon"}
-	if key.Type == store.SecretKey {
+	if p.keys[key].secret {
 		claims["role"] = "service_role"
-		maps.Copy(claims, key.Claims)
+		maps.Copy(claims, p.Keys[key].Claims)
 	}
 	// What the gateway says of itself, no key's claims say otherwise.
 	maps.Copy(claims, jwt.MapClaims{
 		"iss": "supabase", "ref": string(p.Ref), "iat": now.Unix(), "exp": now.Add(lifetime).Unix(), KindClaim: KindMinted,
 	})
+	token, err := p.tokens.sign(source, p.GatewayProject, claims)
+	if err != nil {
+		return "", err
+	}
+	made.Store(&minted{token, now.Add(lifetime / 2)})
+	return token, nil
+}
+
+func (t *tokens) sign(source Source, p store.GatewayProject, claims jwt.Claims) (string, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if err := t.open(source, p); err != nil {
+		return "", err
+	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(t.secret)
 	if err != nil {
 		return "", fmt.Errorf("sign the JWT of a key: %w", err)
 	}
-	if len(t.minted) > 2*len(p.Keys) { // of keys that are gone
-		clear(t.minted)
-	}
-	t.minted[id] = minted{token, now.Add(lifetime / 2)}
 	return token, nil
 }

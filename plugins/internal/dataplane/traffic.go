@@ -83,9 +83,9 @@ func (t *Table) takeTraffic() (traffic []store.Traffic, taken []target) {
 func (t *Table) takeUses() (used map[uuid.UUID]time.Time, legacy []store.LegacyKeyUse) {
 	used = map[uuid.UUID]time.Time{}
 	for _, p := range t.all() {
-		for id, use := range p.uses {
-			if at := use.Swap(0); at != 0 {
-				used[id] = time.Unix(at, 0)
+		for i, key := range p.keys {
+			if at := key.used.Swap(0); at != 0 {
+				used[p.Keys[i].ID] = time.Unix(at, 0)
 			}
 		}
 		legacy = append(legacy, p.tokens.takeUses(p.ID)...)
