@@ -96,8 +96,12 @@ func (a *API) sendFeedback(ctx context.Context, c *call, in *feedbackInput) (Fee
 func feedbackMail(to, from string, body FeedbackBody) mail.Message {
 	var about strings.Builder
 	for _, line := range [][2]string{
-		{"From", from}, {"Category", body.Category}, {"Severity", body.Severity}, {"Organization", body.OrganizationSlug},
-		{"Project", body.ProjectRef}, {"Page", body.Pathname},
+		{"From", from},
+		{"Category", body.Category},
+		{"Severity", body.Severity},
+		{"Organization", body.OrganizationSlug},
+		{"Project", body.ProjectRef},
+		{"Page", body.Pathname},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(&about, "%s: %s\n", line[0], strings.Join(strings.Fields(line[1]), " "))
