@@ -127,7 +127,7 @@ func (c *clients) runCLIInProject(one *cli) []result {
 func (c *clients) runCLI(one *cli, cases []clientCase) []result {
 	var results []result
 	for _, each := range cases {
-		if each.only != 0 && each.only != one.version {
+		if each.only != 0 && each.only != one.version || slices.Contains(each.arguments, "{linked}") && each.because == "" && !c.linked {
 			continue
 		}
 		worked, said := c.run(one, c.fill(one, each.arguments)...)
@@ -197,6 +197,10 @@ var cliCases = []clientCase{
 	},
 	{name: "supabase migration up <by URL>", arguments: []string{"migration", "up", "{database}"}, prints: "database is up to date"},
 	{name: "supabase db reset <by URL>", arguments: []string{"db", "reset", "{database}"}, prints: "Applying migration 2026030112000{version}_books.sql"},
+	{name: "supabase migration list --linked", arguments: []string{"migration", "list", "{linked}"}, prints: "2026030112000{version}"},
+	{name: "supabase db push --linked", arguments: []string{"db", "push", "{linked}"}, prints: "database is up to date"},
+	{name: "supabase migration up --linked", arguments: []string{"migration", "up", "{linked}"}, prints: "database is up to date"},
+	{name: "supabase db reset --linked", arguments: []string{"db", "reset", "{linked}"}, prints: "Applying migration 2026030112000{version}_books.sql"},
 	{name: "supabase db advisors <by URL>", arguments: []string{"db", "advisors", "{database}"}, prints: "public_books{version}"},
 	{
 		name: "supabase db dump <by URL>", arguments: []string{"db", "dump", "{database}"}, prints: "failed to inspect docker image",

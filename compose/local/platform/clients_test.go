@@ -5,6 +5,7 @@ package platform_test
 import (
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -123,6 +124,7 @@ type clients struct {
 	*story
 	modules string // npm's folder with the tools
 	plugin  string // platform-api, which prints its document
+	linked  bool   // whether there is one Postgres port for every project
 	org     string
 	ref     string
 	taken   *taken
@@ -130,13 +132,14 @@ type clients struct {
 
 func startClients(t *testing.T) *clients {
 	t.Helper()
-	s := startStory(t)
+	postgres := cliPort(t)
+	s := startStoryOn(t, postgres)
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	modules, err := machine.InstallClients(t.Context(), filepath.Join(root, ".run"))
 	require.NoError(t, err)
 	s.session = s.platform.AccessToken() // everything here is the administrator's
-	c := &clients{story: s, modules: modules, plugin: filepath.Join(root, ".run", "bin", platform.PlatformAPI), taken: &taken{}}
+	c := &clients{story: s, modules: modules, plugin: filepath.Join(root, ".run", "bin", platform.PlatformAPI), linked: postgres != "", taken: &taken{}}
 	c.supabase("orgs", "create", "Tools", "--yes")
 	var organizations []struct{ ID string }
 	c.decode(&organizations, "orgs", "list", "--output", "json")
@@ -149,6 +152,19 @@ func startClients(t *testing.T) *clients {
 	c.ref = projects[0].ID
 	c.become(c.ref, "ACTIVE_HEALTHY")
 	return c
+}
+
+// cliPort is the one Postgres port that the CLI knows, where nobody else has it on this machine.
+func cliPort(t *testing.T) string {
+	t.Helper()
+	const address = "127.0.0.1:5432"
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		fmt.Printf("  - what the CLI does with --linked is not tried: %s is taken\n", address)
+		return ""
+	}
+	require.NoError(t, listener.Close())
+	return address
 }
 
 // check holds what came of a case against it.
@@ -216,9 +232,9 @@ Made from the cases of compose/local/platform's TestClients, which drives the to
 ` + "`make run`" + `; by hand it changes nothing. ` + "`make proof-clients`" + ` runs them.
 
 - **supabase CLI**, 2.122.1 and 3.1.0, with ` + "`--profile`" + ` and the profile that ` + "`make run`" + ` writes to .run/plurabase.yaml. The third
-  generation wants ` + "`--yes`" + ` before it changes anything of a project. Commands that open the database themselves dial
-  db.<ref>.<project host>:5432 for ` + "`--linked`" + `; where a project's database is at a port of its own, name it by ` + "`--db-url`" + ` (CLI 2) or
-  ` + "`--remote=<url>`" + ` (CLI 3).
+  generation wants ` + "`--yes`" + ` before it changes anything of a project. Commands that open the database themselves reach it by
+  ` + "`--linked`" + ` where the gateway has its Postgres port at 5432, as ` + "`make run`" + ` and ` + "`make up`" + ` have it; else name the database by ` + "`--db-url`" + `
+  (CLI 2) or ` + "`--remote=<url>`" + ` (CLI 3). CLI 3 says ` + "`--remote=<ref>`" + ` where CLI 2 says ` + "`--linked`" + `.
 - **MCP server**, @supabase/mcp-server-supabase 0.13.0, with ` + "`--api-url <public>/api`" + ` and an access token.
 - **Management client**, supabase-management-js 2.0.2, with ` + "`baseUrl: <public>/api`" + `.
 - **Clients made from a document**: ` + "`platform-api -openapi`" + ` prints OpenAPI 3.1 of every route, whose server is <public>/api. The test

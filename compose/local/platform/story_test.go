@@ -138,7 +138,10 @@ func (s *story) printed(end string) {
 	s.t.Fatalf("nothing was printed that ends with %q", end)
 }
 
-func startStory(t *testing.T) *story {
+func startStory(t *testing.T) *story { return startStoryOn(t, "") }
+
+// startStoryOn has one Postgres port for every project, too.
+func startStoryOn(t *testing.T, postgres string) *story {
 	t.Helper()
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
@@ -161,8 +164,7 @@ func startStory(t *testing.T) *story {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = log.Close() })
 	s.platform, err = platform.Start(t.Context(), platform.Options{
-		Machine: m, Root: root, Dir: folder, Listen: "127.0.0.1:0",
-		Target: s.target,
+		Machine: m, Root: root, Dir: folder, Listen: "127.0.0.1:0", Postgres: postgres, Target: s.target,
 		Provisioner: map[string]string{
 			"PLURABASE_RESYNC": "1s", "PLURABASE_LEASE": "4s",
 			// Apart from other platforms on this machine, and from what a killed Docker Engine may have left.
