@@ -24,6 +24,7 @@ type cli struct {
 	folder  string
 	token   string
 	kept    string // the ref of a project that it made
+	hosts   string // the file that it has in the place of /etc/hosts; empty: none
 }
 
 func (c *clients) cli3() *cli { return c.newCLI(3, c.platform.CLI()) }
@@ -64,6 +65,12 @@ func (c *clients) newCLI(version int, program string) *cli {
 		require.NoError(c.t, os.MkdirAll(filepath.Dir(file), 0o700))
 		require.NoError(c.t, os.WriteFile(file, []byte(content), 0o600))
 	}
+	if c.linked {
+		known, err := os.ReadFile("/etc/hosts")
+		require.NoError(c.t, err)
+		one.hosts = filepath.Join(one.folder, "hosts")
+		require.NoError(c.t, os.WriteFile(one.hosts, fmt.Appendf(known, "\n127.0.0.1 db.%s.localhost\n", c.ref), 0o600))
+	}
 	return one
 }
 
@@ -72,7 +79,11 @@ func (c *clients) run(one *cli, arguments ...string) (worked bool, said string) 
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), toolTimeout)
 	defer cancel()
-	command := exec.CommandContext(ctx, one.program, append([]string{"--profile", c.platform.ProfileFile()}, arguments...)...)
+	line := append([]string{one.program, "--profile", c.platform.ProfileFile()}, arguments...)
+	if one.hosts != "" {
+		line = append([]string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, one.hosts}, line...)
+	}
+	command := exec.CommandContext(ctx, line[0], line[1:]...)
 	command.Dir = one.folder
 	command.Env = append(os.Environ(), "SUPABASE_ACCESS_TOKEN="+one.token, "HOME="+one.folder, "DO_NOT_TRACK=1",
 		"SUPABASE_TELEMETRY_DISABLED=1", "DOCKER_HOST=unix:///nowhere.sock", "NO_COLOR=1")
