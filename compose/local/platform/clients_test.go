@@ -33,8 +33,11 @@ func TestClients(t *testing.T) {
 				name string
 				ask  func(*clients) []result
 			}{
-				{"management", (*clients).runManagement}, {"generated", (*clients).runGenerated}, {"mcp", (*clients).runMCP},
-				{"cli3", (*clients).runCLI3}, {"cli2", (*clients).runCLI2},
+				{"management", (*clients).runManagement},
+				{"generated", (*clients).runGenerated},
+				{"mcp", (*clients).runMCP},
+				{"cli3", (*clients).runCLI3},
+				{"cli2", (*clients).runCLI2},
 			} {
 				t.Run(tool.name, func(t *testing.T) {
 					t.Parallel()

@@ -28,5 +28,5 @@ func ParsePostgresPort(text string) (PostgresPort, bool) {
 	if err != nil || number == 0 || !hostPattern.MatchString(host) {
 		return PostgresPort{}, false
 	}
-	return PostgresPort{Host: host, Port: int32(number)}, true //nolint:gosec // 16 bits
+	return PostgresPort{Host: host, Port: int32(number)}, true
 }

@@ -29,7 +29,10 @@ func NewClient(environment map[string]string) (made *client.Client, end func() e
 		if err != nil {
 			return nil, nil, err
 		}
-		return made, func() error { return errors.Join(made.Close(), dialer.close()) }, nil
+		return made, func() error {
+			defer dialer.close()
+			return made.Close()
+		}, nil
 	}
 	if environment["DOCKER_TLS_VERIFY"] != "" && certificates == "" {
 		return nil, nil, errors.New("DOCKER_TLS_VERIFY is set, and DOCKER_CERT_PATH is not")

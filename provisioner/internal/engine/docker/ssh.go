@@ -158,7 +158,7 @@ func (d *sshDialer) drop(connected *ssh.Client) {
 }
 
 // close ends the connection, and waits for what watches it.
-func (d *sshDialer) close() error {
+func (d *sshDialer) close() {
 	d.mutex.Lock()
 	connected := d.client
 	d.mutex.Unlock()
@@ -166,5 +166,4 @@ func (d *sshDialer) close() error {
 		d.drop(connected)
 	}
 	d.watching.Wait()
-	return nil
 }
