@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 )
 
@@ -132,7 +133,49 @@ func (c *clients) runCLIInProject(one *cli) []result {
 		"id": snippet, "type": "sql", "name": "All books", "visibility": "user", "owner_id": 1, "description": "",
 		"content": map[string]any{"content_id": snippet, "schema_version": "1.0", "sql": "select title from books", "favorite": false},
 	}, http.StatusOK)
-	return c.runCLI(one, cliCases)
+	return append([]result{c.loginByBrowser(one)}, c.runCLI(one, cliCases)...)
+}
+
+// loginCases are what takes somebody in a browser.
+var loginCases = []clientCase{{
+	name: "supabase login", prints: "You are now logged in",
+	note: "The link that it prints leads to Supabase's own dashboard: put your Studio's address in the place of `https://supabase.com`.",
+}}
+
+var loginLink = regexp.MustCompile(`cli/login\?session_id=([0-9a-f-]+)&token_name=([^&]+)&public_key=([0-9a-f]+)`)
+
+// loginByBrowser is somebody at a terminal, who opens the link in Studio and types the code that it shows.
+func (c *clients) loginByBrowser(one *cli) result {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), toolTimeout)
+	defer cancel()
+	command := exec.CommandContext(ctx, one.program, "--profile", c.platform.ProfileFile(), "login", "--no-browser", "--name", "laptop")
+	command.Dir = one.folder
+	command.Env = append(os.Environ(), "SUPABASE_ACCESS_TOKEN=", "HOME="+c.t.TempDir(), "DO_NOT_TRACK=1", "SUPABASE_TELEMETRY_DISABLED=1", "NO_COLOR=1")
+	terminal, err := pty.Start(command)
+	require.NoError(c.t, err)
+	defer func() { _ = terminal.Close() }()
+	var said strings.Builder
+	typed := false
+	for buffer := make([]byte, 4<<10); ; {
+		n, err := terminal.Read(buffer)
+		said.Write(buffer[:n])
+		if err != nil { // the terminal is gone with the CLI
+			break
+		}
+		link := loginLink.FindStringSubmatch(said.String())
+		if link == nil || typed {
+			continue
+		}
+		typed = true
+		made := c.object(http.MethodPost, "/api/platform/cli/login", map[string]any{
+			"session_id": link[1], "token_name": link[2], "public_key": link[3],
+		}, http.StatusCreated)
+		_, err = terminal.WriteString(made["nonce"].(string)[:8] + "\r") // what Studio shows
+		require.NoError(c.t, err)
+	}
+	worked := command.Wait() == nil
+	return loginCases[0].check("cli", fmt.Sprintf("%s (CLI %d)", loginCases[0].name, one.version), worked, said.String())
 }
 
 func (c *clients) runCLI(one *cli, cases []clientCase) []result {

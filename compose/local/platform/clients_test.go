@@ -212,7 +212,7 @@ func clientsTable() string {
 		title string
 		cases []clientCase
 	}{
-		{"The supabase CLI", cliCases},
+		{"The supabase CLI", slices.Concat(loginCases, cliCases)},
 		{"The MCP server", slices.Concat(mcpCases, mcpPausing, readOnlyCases)},
 		{"The management client", managementCases},
 		{"A client made from the platform's own document", generatedCases},

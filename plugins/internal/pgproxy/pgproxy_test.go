@@ -96,6 +96,14 @@ func (w *world) known(named dataplane.Naming, _ netip.Addr) (dataplane.Database,
 
 func setup(t testing.TB, change ...func(*pgproxy.Settings)) *world {
 	t.Helper()
+	w := arrange(t, change...)
+	w.begin()
+	return w
+}
+
+// arrange is setup before the proxy begins.
+func arrange(t testing.TB, change ...func(*pgproxy.Settings)) *world {
+	t.Helper()
 	w := &world{t: t, settings: pgproxy.Settings{Connections: 20, ProjectConnections: 10}}
 	for _, c := range change {
 		c(&w.settings)
@@ -103,7 +111,6 @@ func setup(t testing.TB, change ...func(*pgproxy.Settings)) *world {
 	direct, err := url.Parse(pgtest.Empty(t))
 	require.NoError(t, err)
 	w.direct = direct
-	w.begin()
 	return w
 }
 
@@ -470,7 +477,7 @@ func TestAClientThatSaysNothingIsCutOff(t *testing.T) {
 
 func TestWhoSaysNothingKeepsNobodyOutThatIsOpen(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	w := arrange(t)
 	w.begin(func(p *pgproxy.Proxy) { p.Hurry(time.Minute) }) // on a busy machine all of them take longer than they may otherwise
 	open := w.connect(w.config(asShop))
 	for range pgproxy.MaxOpening + 20 { // in whichever order they are taken, all places are
