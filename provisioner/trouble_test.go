@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/plurabase/plurabase/migrations/apply"
 	"github.com/plurabase/plurabase/store"
 	"github.com/plurabase/plurabase/store/pgserver"
+	"github.com/plurabase/plurabase/store/storetest"
 )
 
 // ownDocker is a Docker Engine of a test's own, whose disk is small, and which may be ended.
@@ -95,11 +97,23 @@ func (d *ownDocker) up() {
 	}, patience, 100*time.Millisecond, "the engine answers")
 }
 
+// end ends the engine with all that keeps its containers, as with the machine. Engine 20.10 cannot start a container again whose
+// start it was ended in, as long as containerd's shim of that first start is there: `task …: already exists`.
 func (d *ownDocker) end(signal syscall.Signal) {
-	if d.process != nil {
-		_ = d.process.Process.Signal(signal)
-		_ = d.process.Wait()
-		d.process = nil
+	if d.process == nil {
+		return
+	}
+	_ = d.process.Process.Signal(signal)
+	_ = d.process.Wait()
+	d.process = nil
+	programs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(d, err)
+	for _, program := range programs {
+		line, _ := os.ReadFile(program) // it may have ended
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(program))); err == nil &&
+			bytes.Contains(line, []byte("containerd-shim")) && bytes.Contains(line, []byte(d.dir)) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 
@@ -184,13 +198,16 @@ func TestAPostgresThatIsRestartedIsWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	options.Port, err = strconv.Atoi(address.Port())
 	require.NoError(t, err)
+	require.NoError(t, apply.Up(t.Context(), server.URL()))
+	b := setupOn(t, server.URL())
 	again := func() {
 		require.NoError(t, server.Stop())
 		server, err = pgserver.Start(context.WithoutCancel(t.Context()), options)
 		require.NoError(t, err)
+		b.store, err = store.Open(t.Context(), store.Settings{DatabaseURL: b.url, MasterKey: storetest.MasterKey(t)}) // the one before has broken connections
+		require.NoError(t, err)
+		t.Cleanup(b.store.Close)
 	}
-	require.NoError(t, apply.Up(t.Context(), server.URL()))
-	b := setupOn(t, server.URL())
 	working := b.start()
 	shop, blog := b.create("shop"), b.create("blog")
 	b.begun("start-container:db")

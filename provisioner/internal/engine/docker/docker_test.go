@@ -245,6 +245,13 @@ func TestTwoNetworksOfOneName(t *testing.T) {
 	seen := b.observe().Networks
 	require.Len(t, seen, 1)
 	require.True(t, seen[0].Twice)
+	service := b.sleeper("one")
+	require.NoError(t, b.CreateContainer(t.Context(), first.Name, service))
+	err = b.StartContainer(t.Context(), service.Container)
+	require.ErrorContains(t, err, "ambiguous")
+	var permanent *engine.PermanentError
+	require.NotErrorAs(t, err, &permanent, "it is mended when the networks are made anew")
+	require.NoError(t, b.RemoveContainer(t.Context(), service.Container))
 	require.NoError(t, b.RemoveNetwork(t.Context(), first.Name))
 	require.Empty(t, b.observe().Networks)
 }

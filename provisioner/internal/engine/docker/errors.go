@@ -15,6 +15,8 @@ import (
 var (
 	portTaken   = []string{"port is already allocated", "address already in use"}
 	subnetTaken = []string{"Pool overlaps with other one on this address space"}
+	// twoNetworks is no fault of what was asked: there are two networks of one name, of which one has come late.
+	twoNetworks = []string{"is ambiguous"}
 	noSuchImage = []string{"manifest unknown", "not found", "pull access denied", "no matching manifest", "invalid reference format"}
 )
 
@@ -33,7 +35,7 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", engine.ErrSubnetTaken, err)
 	case errdefs.IsNotFound(err):
 		return fmt.Errorf("%w: %w", engine.ErrNotFound, err)
-	case errdefs.IsInvalidArgument(err):
+	case errdefs.IsInvalidArgument(err) && !says(err, twoNetworks):
 		return &engine.PermanentError{Err: err}
 	}
 	return err
