@@ -119,8 +119,13 @@ func (g GoTrue) find(ctx context.Context, email string) (string, error) {
 	return "", nil
 }
 
+// timeout is more than GoTrue gives a request itself.
+const timeout = 15 * time.Second
+
 // ask calls GoTrue's admin API with a token that lives for a minute. Its errors never hold what was sent.
 func (g GoTrue) ask(ctx context.Context, method, path string, body, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"role": "service_role", "aud": "authenticated", "exp": time.Now().Add(time.Minute).Unix(),
 	}).SignedString([]byte(g.JWTSecret))

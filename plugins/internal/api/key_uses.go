@@ -17,25 +17,6 @@ func asksForKeys(sql string) bool {
 	return logquery.Table(sql) == "edge_logs" && strings.Contains(sql, "unnest(request.sb)")
 }
 
-func (a *API) answerFromKeys(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
-	found := LogsResponse{Result: []map[string]any{}}
-	query, err := logquery.Parse(in.SQL)
-	if err != nil {
-		found.Error = err.Error()
-		return found, nil
-	}
-	from, to, err := a.logSpanOf(in)
-	if err != nil {
-		return found, err
-	}
-	rows, err := a.keyUses(ctx, c, from, to)
-	if err != nil {
-		return found, err
-	}
-	found.Result = query.Run(rows)
-	return found, nil
-}
-
 // keyUses returns the last use of each key of the project within a time, as upstream's log has requests: of opaque keys in
 // `sb.apikey`, of legacy ones in `sb.jwt`.
 func (a *API) keyUses(ctx context.Context, c *call, from, to time.Time) ([]logquery.Row, error) {

@@ -86,7 +86,7 @@ const logSpan = time.Hour
 
 func (a *API) queryLogs(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
 	if asksForKeys(in.SQL) {
-		return a.answerFromKeys(ctx, c, in)
+		return a.answerLogs(in, func(from, to time.Time) ([]logquery.Row, error) { return a.keyUses(ctx, c, from, to) })
 	}
 	service, kept := logTables[logquery.Table(in.SQL)]
 	if !kept || !slices.Contains(c.project.Services, service) {
@@ -148,10 +148,31 @@ func unify(row logquery.Row, source string) {
 	row["source"], row["severity_text"], row["log_attributes"] = source, severity, attributes
 }
 
-// answerFromLogs reads the query, then the rows that it is to be answered from.
+// answerFromLogs answers a query from what the project's containers printed, where that can be read.
 func (a *API) answerFromLogs(
 	ctx context.Context, c *call, in *logsQuery, read func(from, to time.Time) ([]logquery.Row, error),
 ) (LogsResponse, error) {
+	if c.project.Target == store.TargetAdopted {
+		return LogsResponse{
+			Result: []map[string]any{}, Error: "The logs of an installation that was taken in are its own: look where it keeps them.",
+		}, nil
+	}
+	if silent, err := a.silentTarget(ctx, c.project.Target); err != nil {
+		return LogsResponse{}, err
+	} else if silent != "" {
+		return LogsResponse{}, problem.New(http.StatusServiceUnavailable, silent)
+	}
+	return a.answerLogs(in, func(from, to time.Time) ([]logquery.Row, error) {
+		rows, err := read(from, to)
+		if err != nil {
+			err = a.logProblem(ctx, c, err)
+		}
+		return rows, err
+	})
+}
+
+// answerLogs reads the query, then the rows that it is to be answered from.
+func (a *API) answerLogs(in *logsQuery, read func(from, to time.Time) ([]logquery.Row, error)) (LogsResponse, error) {
 	found := LogsResponse{Result: []map[string]any{}}
 	query, err := logquery.Parse(in.SQL)
 	if err != nil {
@@ -162,18 +183,9 @@ func (a *API) answerFromLogs(
 	if err != nil {
 		return found, err
 	}
-	if c.project.Target == store.TargetAdopted {
-		found.Error = "The logs of an installation that was taken in are its own: look where it keeps them."
-		return found, nil
-	}
-	if silent, err := a.silentTarget(ctx, c.project.Target); err != nil {
-		return found, err
-	} else if silent != "" {
-		return found, problem.New(http.StatusServiceUnavailable, silent)
-	}
 	rows, err := read(from, to)
 	if err != nil {
-		return found, a.logProblem(ctx, c, err)
+		return found, err
 	}
 	found.Result = query.Run(rows)
 	return found, nil
