@@ -22,6 +22,6 @@ umask 077
 trap 'rm -f "$file.part"' EXIT
 # shellcheck disable=SC2086 # a command with its arguments
 $PLURABASE_IN_DATABASE pg_dump --dbname="${PLURABASE_DUMP_URL:-postgresql:///plurabase?user=postgres}" \
-  --format=custom --schema=platform --schema=auth >"$file.part"
+  --format=custom --schema=platform --schema=auth --no-unlogged-table-data >"$file.part"
 mv "$file.part" "$file"
 echo "Wrote $(wc -c <"$file") bytes to $file."

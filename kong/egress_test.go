@@ -22,13 +22,14 @@ import (
 // nginxPrograms are where nginx may be: from Debian's package, or where compose/local unpacks that.
 var nginxPrograms = []string{"nginx", "/usr/sbin/nginx", "../.run/nginx/usr/sbin/nginx"}
 
-// TestWhatIsSentIsCountedAsNginxTellsIt sends answers of a project's through a real nginx, which Kong is made of, with the image's own
-// settings of the access log. The plugin counts every byte that reached the client, and goes on to after it was replaced.
-func TestWhatIsSentIsCountedAsNginxTellsIt(t *testing.T) {
+// TestWhatIsSentIsCountedAndLoggedAsNginxTellsIt sends answers of a project's through a real nginx, which Kong is made of, with the image's
+// own settings of the access log. The plugin counts every byte that reached the client, logs the requests, and goes on to after it was
+// replaced.
+func TestWhatIsSentIsCountedAndLoggedAsNginxTellsIt(t *testing.T) {
 	t.Parallel()
 	program := findNginx(t)
 	prefix := shortTempDir(t)
-	w := setupProjects(t, func(o *kongtest.Options) { o.Prefix = prefix })
+	w := setupProjects(t, func(o *kongtest.Options) { o.Prefix, o.LogFormat, o.AccessLog = prefix, "", "" })
 	p := w.project()
 	w.serve(p, store.ServiceStorage, "127.1.1.2", http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/large" {
@@ -39,16 +40,25 @@ func TestWhatIsSentIsCountedAsNginxTellsIt(t *testing.T) {
 	w.becomes(http.StatusOK, p.host(), "/storage/v1/object/public/b/c")
 	proxy := startNginx(t, program, prefix, w.targetOf(p, store.ServiceStorage))
 
-	sent := receive(t, proxy, "/large") + receive(t, proxy, "/large")
-	receive(t, proxy, "/nowhere") // answered by nginx itself: nobody's
-	require.Eventually(t, func() bool { return w.egress(p) == sent }, time.Minute, 100*time.Millisecond, "%d", sent)
+	sent := receive(t, proxy, p.host(), "/large?token=abc&a=%22") + receive(t, proxy, "any", "/large")
+	receive(t, proxy, p.host(), "/nowhere") // answered by nginx itself: what it sent is nobody's
+	require.Eventually(t, func() bool { return w.egress(p) == sent && len(w.edgeLog(p)) == 2 }, time.Minute, 100*time.Millisecond, "%d", sent)
+	requests := w.edgeLog(p)
+	require.Equal(t, []string{"/nowhere", "/large"}, []string{requests[0].Path, requests[1].Path})
+	require.Equal(t, []int{http.StatusNotFound, http.StatusOK}, []int{requests[0].Status, requests[1].Status})
+	one := requests[1]
+	require.Equal(t, []string{"GET", p.host(), "?token=***&a=%22", "a \"client\"\t\u00e9", "127.0.0.1"}, []string{one.Method, one.Host, one.Search, one.UserAgent, one.Client.String()})
+	require.Greater(t, one.Sent, int64(1<<20))
+	require.Less(t, one.Received, int64(1000))
+	require.WithinDuration(t, time.Now(), one.At, 2*time.Minute)
+	require.GreaterOrEqual(t, one.Took, one.Origin)
 
 	host := w.gateway.(*kongtest.Host)
 	require.NoError(t, host.ReplacePlugin(t.Context(), "project-gateway"))
 	w.becomes(http.StatusOK, p.host(), "/storage/v1/object/public/b/c")
 	// By its next line nginx only finds out that the socket before is gone: that one is lost, and the others are not.
 	require.Eventually(t, func() bool {
-		receive(t, proxy, "/small")
+		receive(t, proxy, "any", "/small")
 		return w.egress(p) > sent
 	}, time.Minute, 200*time.Millisecond)
 }
@@ -124,13 +134,13 @@ http {
 }
 
 // receive asks for a path, and returns how many bytes came, with the head of the answer.
-func receive(t *testing.T, address, path string) int64 {
+func receive(t *testing.T, address, host, path string) int64 {
 	t.Helper()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer func() { _ = connection.Close() }()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(20*time.Second)))
-	_, err = io.WriteString(connection, "GET "+path+" HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n")
+	_, err = io.WriteString(connection, "GET "+path+" HTTP/1.1\r\nHost: "+host+"\r\nUser-Agent: a \"client\"\t\u00e9\r\nConnection: close\r\n\r\n")
 	require.NoError(t, err)
 	read, err := io.Copy(io.Discard, connection)
 	require.NoError(t, err)
@@ -143,6 +153,14 @@ func (w *projectWorld) targetOf(p project, service string) string {
 	served, err := w.store.GatewayProjects(w.t.Context(), p.ID)
 	require.NoError(w.t, err)
 	return served[0].Targets[service].String()
+}
+
+// edgeLog is what was logged of a project's requests, newest first.
+func (w *projectWorld) edgeLog(p project) []store.EdgeRequest {
+	w.t.Helper()
+	requests, err := w.store.EdgeLog(context.WithoutCancel(w.t.Context()), p.ID, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), 100)
+	require.NoError(w.t, err)
+	return requests
 }
 
 // egress is what was counted of a project.

@@ -37,6 +37,8 @@ func startGateway(t *testing.T, environment map[string]string, change ...func(*k
 		Lookup:      lookup,
 		Environment: image(t).Environment,
 		ProxySet:    image(t).ProxySet,
+		LogFormat:   image(t).LogFormat,
+		AccessLog:   image(t).AccessLog,
 		Plugins: map[string]string{
 			"platform-api":    filepath.Join(binaries, "platform-api"),
 			"pg-meta-crypto":  filepath.Join(binaries, "pg-meta-crypto"),

@@ -232,7 +232,7 @@ func (w *world) startGateway(ctx context.Context, upstream string) error {
 		"PG_META_CRYPTO_KEY": "bench", "PG_META_URL": upstream, "PLURABASE_PPROF_DIR": w.folder,
 	}
 	host, err := kongtest.New(kongtest.Options{
-		ConfigFile: config, Environment: image.Environment, ProxySet: image.ProxySet,
+		ConfigFile: config, Environment: image.Environment, ProxySet: image.ProxySet, LogFormat: image.LogFormat, AccessLog: image.AccessLog,
 		Lookup: func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
 		Plugins: map[string]string{
 			emptyPlugin: w.binary(emptyPlugin), platformAPI: w.binary(platformAPI), pgMetaCrypto: w.binary(pgMetaCrypto),

@@ -21,7 +21,7 @@ import (
 type exchange struct {
 	host    *Host
 	gateway *gateway
-	w       http.ResponseWriter
+	w       *countedWriter
 	r       *http.Request
 	logger  *slog.Logger
 	started time.Time
@@ -59,7 +59,7 @@ type answer struct {
 func newExchange(h *Host, w http.ResponseWriter, r *http.Request) *exchange {
 	id := newID()
 	x := &exchange{
-		host: h, gateway: h.gateway.Load(), w: w, r: r, started: time.Now(),
+		host: h, gateway: h.gateway.Load(), w: &countedWriter{ResponseWriter: w}, r: r, started: time.Now(),
 		requestID: newID(), kongRequestID: id, logger: h.logger.With("request_id", id),
 		target: requestTarget(r), clientHost: r.Host, method: r.Method, requestHeader: r.Header.Clone(),
 		shared: map[string]*structpb.Value{}, nginxCtx: map[string]*structpb.Value{}, header: http.Header{},
@@ -183,6 +183,9 @@ func (x *exchange) end() {
 		x.phase = logging
 		for _, plugin := range x.plugins {
 			plugin.run(x, logging)
+		}
+		if x.host.accessLog != nil {
+			x.host.accessLog.write(x)
 		}
 		x.release()
 	}()

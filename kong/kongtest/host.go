@@ -39,6 +39,7 @@ type Host struct {
 	ownsPrefix bool
 	spawner    *pluginserver.Spawner
 	servers    map[string]*pluginserver.Server // By the plugin's name.
+	accessLog  *accessLog                      // nil where there is none.
 	listener   net.Listener
 	server     *http.Server
 	underway   sync.WaitGroup // Requests, their log phases, and Serve.
@@ -75,6 +76,11 @@ func (h *Host) start(ctx context.Context) error {
 	if err := h.makePrefix(); err != nil {
 		return err
 	}
+	log, err := newAccessLog(h.options.LogFormat, h.options.AccessLog, h.prefix)
+	if err != nil {
+		return err
+	}
+	h.accessLog = log
 	servers, err := h.queryPlugins(ctx)
 	if err != nil {
 		return err
@@ -253,6 +259,9 @@ func (h *Host) close() error {
 		problems = append(problems, h.server.Close())
 	}
 	h.underway.Wait()
+	if h.accessLog != nil {
+		h.accessLog.close()
+	}
 	h.spawner.Close()
 	if last := h.gateway.Load(); last != nil {
 		last.close()

@@ -14,7 +14,7 @@ type Image struct {
 	// ProxySet are nginx variables and their text (KONG_NGINX_PROXY_SET), as in [Options].
 	ProxySet map[string]string
 	// LogFormat and AccessLog are nginx' own directives of these names, further ones beside Kong's (KONG_NGINX_HTTP_LOG_FORMAT,
-	// KONG_NGINX_PROXY_ACCESS_LOG). The host here has no access log: they are for tests with a real nginx.
+	// KONG_NGINX_PROXY_ACCESS_LOG), as in [Options].
 	LogFormat, AccessLog string
 }
 
@@ -22,7 +22,7 @@ var (
 	mainEnvironment = regexp.MustCompile(`(?m)KONG_NGINX_MAIN_ENV="([^"]*)"`)
 	proxySet        = regexp.MustCompile(`(?m)KONG_NGINX_PROXY_SET='\$(\w+) "([^"]*)"'`)
 	logFormat       = regexp.MustCompile(`(?m)KONG_NGINX_HTTP_LOG_FORMAT='([^']*)'`)
-	accessLog       = regexp.MustCompile(`(?m)KONG_NGINX_PROXY_ACCESS_LOG='([^']*)'`)
+	accessLogLine   = regexp.MustCompile(`(?m)KONG_NGINX_PROXY_ACCESS_LOG='([^']*)'`)
 )
 
 // ReadImage reads a Dockerfile, so that what runs without the image has the image's settings.
@@ -32,7 +32,7 @@ func ReadImage(dockerfile string) (Image, error) {
 		return Image{}, fmt.Errorf("read the image's settings: %w", err)
 	}
 	environment, set := mainEnvironment.FindSubmatch(text), proxySet.FindSubmatch(text)
-	format, log := logFormat.FindSubmatch(text), accessLog.FindSubmatch(text)
+	format, log := logFormat.FindSubmatch(text), accessLogLine.FindSubmatch(text)
 	if environment == nil || set == nil || format == nil || log == nil {
 		return Image{}, fmt.Errorf("%s does not set KONG_NGINX_MAIN_ENV, _PROXY_SET, _HTTP_LOG_FORMAT and _PROXY_ACCESS_LOG", dockerfile)
 	}

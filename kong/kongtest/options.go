@@ -47,6 +47,10 @@ type Options struct {
 	// "$"; in the text every "$name" stands for a variable of nginx, and "\n" for a line feed, as nginx reads it.
 	ProxySet map[string]string
 
+	// LogFormat and AccessLog are nginx' own directives of these names, for a further access log that goes to a datagram socket, as
+	// the image has one; none where both are empty.
+	LogFormat, AccessLog string
+
 	// BodyBuffer is the size, in bytes, from which plugins get a request's body as a file; 16 KiB when 0.
 	BodyBuffer int
 

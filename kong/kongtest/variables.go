@@ -4,6 +4,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // variables are nginx's own, by their names without the "$". Those that begin with http_, arg_ or cookie_ are not here.
@@ -28,6 +29,15 @@ var variables = map[string]func(x *exchange) string{
 	"upstream_scheme": func(x *exchange) string { return x.upstream.scheme },
 	"upstream_uri":    func(x *exchange) string { return x.upstream.path },
 	"upstream_host":   func(x *exchange) string { return x.upstream.hostHeader },
+
+	// Those of an access log. The head of an answer is not in bytes_sent here, as it is in nginx.
+	"msec":                   func(x *exchange) string { return seconds(time.Duration(time.Now().UnixNano())) },
+	"status":                 func(x *exchange) string { return strconv.Itoa(x.status) },
+	"bytes_sent":             func(x *exchange) string { return strconv.FormatInt(x.w.sent, 10) },
+	"request_time":           func(x *exchange) string { return seconds(time.Since(x.started)) },
+	"request_length":         func(x *exchange) string { return strconv.FormatInt(max(x.r.ContentLength, 0), 10) },
+	"upstream_addr":          (*exchange).upstreamAddress,
+	"upstream_response_time": (*exchange).upstreamTime,
 }
 
 // isVariable says whether nginx has such a variable.
@@ -49,11 +59,31 @@ var escapes = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\"`, `"`,
 // variable is the value of an nginx variable; it is empty when there is none.
 func (x *exchange) variable(name string) string {
 	if template, ok := x.host.options.ProxySet[name]; ok {
-		return reference.ReplaceAllStringFunc(escapes.Replace(template), func(found string) string {
-			return x.builtIn(strings.Trim(found, "${}"))
-		})
+		return expand(template, x.builtIn)
 	}
 	return x.builtIn(name)
+}
+
+// expand puts values into a quoted text of nginx's configuration.
+func expand(template string, value func(name string) string) string {
+	return reference.ReplaceAllStringFunc(escapes.Replace(template), func(found string) string {
+		return value(strings.Trim(found, "${}"))
+	})
+}
+
+// upstreamAddress is empty where nothing was proxied.
+func (x *exchange) upstreamAddress() string {
+	if x.upstream.sent.IsZero() {
+		return ""
+	}
+	return net.JoinHostPort(x.upstream.host, x.upstream.port)
+}
+
+func (x *exchange) upstreamTime() string {
+	if x.upstream.sent.IsZero() {
+		return ""
+	}
+	return seconds(time.Since(x.upstream.sent))
 }
 
 func (x *exchange) builtIn(name string) string {

@@ -29,6 +29,7 @@ type settings struct {
 	store.Settings
 	ProjectDomain string `env:"PLURABASE_PROJECT_DOMAIN,required,notEmpty"`
 	PublicURL     string `env:"PLURABASE_PUBLIC_URL,required,notEmpty"`
+	EdgeLog       int    `env:"PLURABASE_EDGE_LOG" envDefault:"200"`
 	Bans          banSettings
 	Meta          metaSettings
 	Postgres      postgresSettings
@@ -36,7 +37,11 @@ type settings struct {
 
 // Check names the settings that are wrong.
 func (s settings) Check() error {
-	return errors.Join(s.checkDomain(), s.Bans.check(), s.Meta.check(), s.Postgres.check())
+	var edgeLog error
+	if s.EdgeLog < 0 {
+		edgeLog = errors.New("PLURABASE_EDGE_LOG has to be a number of requests, or 0 to keep no log of them")
+	}
+	return errors.Join(s.checkDomain(), edgeLog, s.Bans.check(), s.Meta.check(), s.Postgres.check())
 }
 
 // checkDomain refuses a domain under which the platform itself is: Kong would take its host for a project's.
@@ -87,15 +92,15 @@ func prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	egress, err := gateway.ListenForAccessLog()
+	requests, err := gateway.ListenForAccessLog()
 	if err != nil {
 		return err
 	}
-	table := dataplane.NewTable(opened, log)
+	table := dataplane.NewTable(opened, s.EdgeLog, log)
 	projects = dataplane.New(table, dataplane.Settings{Domain: s.ProjectDomain, Bans: s.Bans.rules(), Meta: s.Meta.meta()}, time.Now, log)
 	running.Go(func() { table.Run(ctx) })
 	running.Go(func() { table.WriteDown(ctx, time.Now) })
-	running.Go(func() { table.CountEgress(ctx, egress) })
+	running.Go(func() { projects.FollowAccessLog(ctx, requests) })
 	running.Go(func() { projects.WriteBans(ctx) })
 	if s.Postgres.Listen != "" {
 		proxy := pgproxy.New(projects, s.Postgres.proxy(), log)

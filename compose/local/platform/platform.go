@@ -264,6 +264,8 @@ func (p *Platform) startGateway(ctx context.Context) error {
 		Lookup:      func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
 		Environment: image.Environment,
 		ProxySet:    image.ProxySet,
+		LogFormat:   image.LogFormat,
+		AccessLog:   image.AccessLog,
 		Plugins: map[string]string{
 			PlatformAPI:    filepath.Join(p.options.Machine.Binaries, PlatformAPI),
 			PgMetaCrypto:   filepath.Join(p.options.Machine.Binaries, PgMetaCrypto),

@@ -129,6 +129,7 @@ func New(dependencies Dependencies) *API {
 	a.registerAPIKeys()
 	a.registerAddons()
 	a.registerAnalytics()
+	a.registerFunctionStats()
 	a.registerApps()
 	a.registerAudit()
 	a.registerAuthConfig()

@@ -156,6 +156,10 @@ func (s setter) look(node ast.Node) bool {
 				s.selected(selector, computed)
 			}
 		}
+	case *ast.IncDecStmt:
+		if selector, ok := node.X.(*ast.SelectorExpr); ok {
+			s.selected(selector, computed)
+		}
 	case *ast.UnaryExpr: // whoever is given an address may set what is there, as a decoder does
 		if node.Op == token.AND {
 			if selector, ok := node.X.(*ast.SelectorExpr); ok {

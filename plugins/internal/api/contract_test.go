@@ -116,6 +116,9 @@ func (w *world) askExample(r route, p place) *httptest.ResponseRecorder {
 	w.t.Helper()
 	one := examples[r.method+" "+r.path]
 	path, body := r.path, one.body
+	if one.query != "" {
+		path += "?" + one.query
+	}
 	if one.prepare != nil {
 		for name, value := range one.prepare(w, p) {
 			path, body = strings.ReplaceAll(path, "{"+name+"}", value), strings.ReplaceAll(body, "{"+name+"}", value)
@@ -125,9 +128,6 @@ func (w *world) askExample(r route, p place) *httptest.ResponseRecorder {
 		body = anyBody(p)
 	}
 	path = p.fill(path)
-	if one.query != "" {
-		path += "?" + p.fill(one.query)
-	}
 	id := cmp.Or(one.as, callers[2].id)
 	return w.rawAs(one.contentType, session(w.t, id, email(id)), r.method, path, p.fill(body))
 }

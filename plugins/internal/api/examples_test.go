@@ -10,11 +10,11 @@ import (
 
 // example is how a route is asked so that it succeeds, where that takes more than anyBody and a running project.
 type example struct {
-	query       string // without the question mark; {ref} and {slug} are filled in
+	query       string // without the question mark; {ref}, {slug} and what prepare returns are filled in
 	body        string // JSON; {ref} and {slug} are filled in
 	contentType string // application/json where empty
 	as          string // the GoTrue id of who asks; the Owner where empty
-	// prepare makes what has to be there first, and returns the path's parameters by name.
+	// prepare makes what has to be there first, and returns parameters by name.
 	prepare func(w *world, p place) map[string]string
 	// status is the answer's where it is not the contract's of success. A status of 400 or more says that the best
 	// answer here is a refusal: its reason belongs beside it.
@@ -22,7 +22,7 @@ type example struct {
 }
 
 // examples are by `METHOD /path`. Each file of routes has a table of its own, beside its tests.
-var examples = joined(projectSideExamples, backupExamples, databaseExamples, feedbackExamples, functionExamples, gatewayExamples, lifecycleExamples, logExamples, measureExamples, oauthExamples, offeringExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
+var examples = joined(projectSideExamples, backupExamples, databaseExamples, edgeLogExamples, feedbackExamples, functionExamples, gatewayExamples, lifecycleExamples, logExamples, measureExamples, oauthExamples, offeringExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
 
 // projectSideExamples are those of what Studio keeps of a project, and is told of it.
 var projectSideExamples = joined(authExamples, contentExamples, lintExamples, transferExamples)

@@ -48,7 +48,9 @@ var functionExamples = map[string]example{
 func aFunction(w *world, p place) map[string]string {
 	recorder := w.rawAs(formType, callers[2].authorization(w.t), http.MethodPost, "/v1/projects/"+p.ref+"/functions/deploy?slug=hello", helloForm)
 	require.Equal(w.t, http.StatusCreated, recorder.Code, recorder.Body)
-	return map[string]string{"function_slug": "hello"}
+	var made V1Function
+	require.NoError(w.t, json.Unmarshal(recorder.Body.Bytes(), &made))
+	return map[string]string{"function_slug": "hello", "function_id": made.ID}
 }
 
 func TestAFunctionGoesUpAndComesDownAgain(t *testing.T) {

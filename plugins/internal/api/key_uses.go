@@ -9,8 +9,8 @@ import (
 )
 
 // When API keys were last used, Studio asks of the log of requests (components/interfaces/APIKeys/SecretAPIKeys.tsx and
-// …/DisplayApiSettings.utils.ts). Nobody keeps that log, but the gateway notes the last use of each key (store.NoteAPIKeysUsed): these
-// are the rows that such a query is answered from, and no other.
+// …/DisplayApiSettings.utils.ts). Ours has no keys, but the gateway notes the last use of each (store.NoteAPIKeysUsed): these are the
+// rows that such a query is answered from, and no other.
 
 // asksForKeys tells whether a query of the log of requests is about their API keys.
 func asksForKeys(sql string) bool {

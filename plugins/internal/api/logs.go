@@ -21,7 +21,7 @@ import (
 )
 
 // What the project's containers printed, as upstream's log tables have it. Nobody collects it: the project's provisioner reads
-// what the container engine has kept (store.Logs).
+// what the container engine has kept (store.Logs). Requests are the gateway's log (edge_logs.go).
 
 // LogsResponse is what a query of logs found, or why it could not be run.
 type LogsResponse struct {
@@ -48,17 +48,16 @@ type postLogsInput struct {
 	Body LogsBody
 }
 
-// logTables are the services whose logs upstream's tables are made of. What is not here, nobody keeps: requests, for one, are
-// the gateway's, which all projects share. Of those it keeps when each API key was last used (key_uses.go).
+// logTables are the services whose logs upstream's tables are made of. What is not here, but for the gateway's, nobody keeps.
 var logTables = map[string]string{
 	"postgres_logs": store.ServiceDatabase, "pg_cron_logs": store.ServiceDatabase, "auth_logs": store.ServiceAuth,
 	"postgrest_logs": store.ServiceRest, "realtime_logs": store.ServiceRealtime, "storage_logs": store.ServiceStorage,
 	"function_logs": store.ServiceFunctions, "supavisor_logs": store.ServicePooler, "pgbouncer_logs": store.ServicePooler,
 }
 
-// logSources are the tables of logTables that the unified table `logs` is made of.
+// logSources are the tables that the unified table `logs` is made of.
 var logSources = []string{
-	"postgres_logs", "auth_logs", "postgrest_logs", "realtime_logs", "storage_logs", "function_logs", "supavisor_logs",
+	edgeLogs, functionEdgeLogs, "postgres_logs", "auth_logs", "postgrest_logs", "realtime_logs", "storage_logs", "function_logs", "supavisor_logs",
 }
 
 func (a *API) registerLogs() {
@@ -66,16 +65,16 @@ func (a *API) registerLogs() {
 	logs := access.InProject(access.AnalyticsRead, "logflare")
 	for _, prefix := range []string{"/platform", "/v1"} {
 		handle(a, route{
-			method: http.MethodGet, path: prefix + path, permission: logs, kind: Real, summary: "What the project's services printed",
+			method: http.MethodGet, path: prefix + path, permission: logs, kind: Real, summary: "What the project's services printed, or were asked",
 		}, a.queryLogs)
 	}
 	handle(a, route{
 		method: http.MethodGet, path: "/v1/projects/{ref}/analytics/endpoints/logs", permission: logs,
-		kind: Real, summary: "What the project's services printed, in one table",
+		kind: Real, summary: "What the project's services printed and were asked, in one table",
 	}, a.queryAllLogs)
 	handle(a, route{
 		method: http.MethodPost, path: "/platform" + path, permission: logs, status: http.StatusCreated,
-		kind: Real, summary: "What the project's services printed",
+		kind: Real, summary: "What the project's services printed, or were asked",
 	}, func(ctx context.Context, c *call, in *postLogsInput) (LogsResponse, error) {
 		return a.queryLogs(ctx, c, &logsQuery{SQL: in.Body.SQL, Start: in.Body.Start, End: in.Body.End})
 	})
@@ -88,21 +87,29 @@ func (a *API) queryLogs(ctx context.Context, c *call, in *logsQuery) (LogsRespon
 	if asksForKeys(in.SQL) {
 		return a.answerLogs(in, func(from, to time.Time) ([]logquery.Row, error) { return a.keyUses(ctx, c, from, to) })
 	}
-	service, kept := logTables[logquery.Table(in.SQL)]
-	if !kept || !slices.Contains(c.project.Services, service) {
+	table := logquery.Table(in.SQL)
+	if !keepsLog(c.project.Project, table) {
 		return LogsResponse{Result: []map[string]any{}}, nil
 	}
-	return a.answerFromLogs(ctx, c, in, func(from, to time.Time) ([]logquery.Row, error) {
-		return a.readLog(ctx, c, service, from, to)
+	return a.answerFromLogs(ctx, c, in, []string{table}, func(from, to time.Time) ([]logquery.Row, error) {
+		return a.readLog(ctx, c, table, from, to)
 	})
 }
+
+// keepsLog tells whether one of upstream's tables is kept of a project.
+func keepsLog(project store.Project, table string) bool {
+	service, printed := logTables[table]
+	return isEdgeLog(table) || printed && slices.Contains(project.Services, service)
+}
+
+func isEdgeLog(table string) bool { return table == edgeLogs || table == functionEdgeLogs }
 
 // queryAllLogs answers from the one table that newer clients ask, which has the services' lines by their `source`. Those that the
 // query has no word of are not read.
 func (a *API) queryAllLogs(ctx context.Context, c *call, in *logsQuery) (LogsResponse, error) {
 	var asked, all []string
 	for _, source := range logSources {
-		if !slices.Contains(c.project.Services, logTables[source]) {
+		if !keepsLog(c.project.Project, source) {
 			continue
 		}
 		all = append(all, source)
@@ -113,12 +120,12 @@ func (a *API) queryAllLogs(ctx context.Context, c *call, in *logsQuery) (LogsRes
 	if !strings.Contains(in.SQL, "_logs'") { // it asks for no source by name
 		asked = all
 	}
-	return a.answerFromLogs(ctx, c, in, func(from, to time.Time) ([]logquery.Row, error) {
+	return a.answerFromLogs(ctx, c, in, asked, func(from, to time.Time) ([]logquery.Row, error) {
 		read := make([][]logquery.Row, len(asked))
 		var reading errgroup.Group
 		for i, source := range asked {
 			reading.Go(func() (err error) {
-				read[i], err = a.readLog(ctx, c, logTables[source], from, to)
+				read[i], err = a.readLog(ctx, c, source, from, to)
 				for _, row := range read[i] {
 					unify(row, source)
 				}
@@ -137,21 +144,41 @@ func unify(row logquery.Row, source string) {
 		switch name {
 		case "id", "timestamp", "event_message", "metadata":
 		default:
-			attributes[name] = fmt.Sprint(value)
-			if source == "postgres_logs" && name != "identifier" {
-				attributes["parsed."+name] = attributes[name]
-				delete(attributes, name)
-			}
+			attributes[attributeOf(source, name)] = fmt.Sprint(value)
 		}
 	}
 	severity, _ := row["level"].(string)
 	row["source"], row["severity_text"], row["log_attributes"] = source, severity, attributes
 }
 
-// answerFromLogs answers a query from what the project's containers printed, where that can be read.
+// attributeOf is how the table `logs` calls what a row of another table has.
+func attributeOf(source, name string) string {
+	switch {
+	case name == "identifier":
+		return name
+	case source == "postgres_logs":
+		return "parsed." + name
+	case isEdgeLog(source):
+		if path, nested := edgeAttributes[name]; nested {
+			return path
+		}
+	}
+	return name
+}
+
+var edgeAttributes = map[string]string{
+	"method": "request.method", "path": "request.path", "pathname": "request.pathname", "search": "request.search", "host": "request.host",
+	"user_agent": "request.headers.user_agent", "x_real_ip": "request.headers.x_real_ip", "headers.content_length": "request.headers.content_length",
+	"status_code": "response.status_code", "origin_time": "response.origin_time", "resp_headers.content_length": "response.headers.content_length",
+}
+
+// answerFromLogs answers a query from the tables that it is about. What containers printed, their provisioner has to read.
 func (a *API) answerFromLogs(
-	ctx context.Context, c *call, in *logsQuery, read func(from, to time.Time) ([]logquery.Row, error),
+	ctx context.Context, c *call, in *logsQuery, tables []string, read func(from, to time.Time) ([]logquery.Row, error),
 ) (LogsResponse, error) {
+	if !slices.ContainsFunc(tables, func(table string) bool { return !isEdgeLog(table) }) {
+		return a.answerLogs(in, read)
+	}
 	if c.project.Target == store.TargetAdopted {
 		return LogsResponse{
 			Result: []map[string]any{}, Error: "The logs of an installation that was taken in are its own: look where it keeps them.",
@@ -191,8 +218,15 @@ func (a *API) answerLogs(in *logsQuery, read func(from, to time.Time) ([]logquer
 	return found, nil
 }
 
-// readLog returns what a service printed, newest first.
-func (a *API) readLog(ctx context.Context, c *call, service string, from, to time.Time) ([]logquery.Row, error) {
+// readLog returns the rows of a table, newest first.
+func (a *API) readLog(ctx context.Context, c *call, table string, from, to time.Time) ([]logquery.Row, error) {
+	switch table {
+	case edgeLogs:
+		return a.edgeRows(ctx, c, from, to)
+	case functionEdgeLogs:
+		return a.functionEdgeRows(ctx, c, from, to)
+	}
+	service := logTables[table]
 	lines, err := a.store.Logs(ctx, c.project.Project, service, from, to)
 	rows := make([]logquery.Row, len(lines))
 	for i, line := range lines {
@@ -230,6 +264,8 @@ func (a *API) logProblem(ctx context.Context, c *call, err error) error {
 // logSpace makes lines' ids: the same for the same line.
 var logSpace = uuid.MustParse("5b1f0a0e-6a0d-5a86-9f5e-0d1c61a6c7f4")
 
+func logID(line []byte) string { return uuid.NewSHA1(logSpace, line).String() }
+
 func logRow(ref store.Ref, service string, line store.LogLine) logquery.Row {
 	row := logquery.Row{}
 	switch {
@@ -245,7 +281,7 @@ func logRow(ref store.Ref, service string, line store.LogLine) logquery.Row {
 	if service == store.ServiceDatabase {
 		details = map[string]any{"parsed": []any{details}}
 	}
-	row["id"] = uuid.NewSHA1(logSpace, fmt.Appendf(nil, "%s %s %d %s", ref, service, line.At.UnixNano(), line.Text)).String()
+	row["id"] = logID(fmt.Appendf(nil, "%s %s %d %s", ref, service, line.At.UnixNano(), line.Text))
 	row["timestamp"], row["event_message"], row["identifier"] = float64(line.At.UnixMicro()), line.Text, string(ref)
 	row["metadata"] = []any{details}
 	return row

@@ -27,6 +27,7 @@ type Source interface {
 	GatewayDatabasePassword(store.GatewayProject) ([]byte, error)
 	ListenForGateway(ctx context.Context, listening func(), changed func(projectID int64)) error
 	AddTraffic(ctx context.Context, at time.Time, traffic []store.Traffic) error
+	AddEdgeLog(ctx context.Context, requests []store.EdgeRequest) error
 	NoteAPIKeysUsed(ctx context.Context, used map[uuid.UUID]time.Time) error
 	NoteLegacyKeysUsed(ctx context.Context, used []store.LegacyKeyUse) error
 	BanFromProject(ctx context.Context, projectID int64, address netip.Addr, until time.Time) (bool, error)
@@ -39,13 +40,15 @@ type Table struct {
 	ready  atomic.Bool   // the projects were read once
 	filled chan struct{} // closed when they were
 
+	requests *requestLog
+
 	mutex sync.RWMutex
 	index *index // changed by takeUp alone, with the mutex held
 }
 
-// NewTable returns an empty table. Run fills it.
-func NewTable(source Source, log *slog.Logger) *Table {
-	return &Table{source: source, log: log, filled: make(chan struct{}), index: newIndex(0)}
+// NewTable returns an empty table, which Run fills. Of each project's requests it holds so many, each time before they are written down.
+func NewTable(source Source, requests int, log *slog.Logger) *Table {
+	return &Table{source: source, log: log, filled: make(chan struct{}), index: newIndex(0), requests: newRequestLog(requests)}
 }
 
 // Wait waits for the projects to be read once, for so long at most.

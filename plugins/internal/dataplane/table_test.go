@@ -1,15 +1,12 @@
 package dataplane_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +23,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 func TestBeforeTheProjectsAreKnownNobodyIsTurnedAwayForGood(t *testing.T) {
 	t.Parallel()
-	gateway := dataplane.New(dataplane.NewTable(newProjects(), quiet()), dataplane.Settings{Domain: "localhost"}, time.Now, quiet())
+	gateway := dataplane.New(dataplane.NewTable(newProjects(), 0, quiet()), dataplane.Settings{Domain: "localhost"}, time.Now, quiet())
 	_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/rest/v1/todos"})
 	require.Equal(t, http.StatusServiceUnavailable, refusal.Status)
 	require.NotEmpty(t, refusal.Header().Get("Retry-After"))
@@ -130,44 +127,6 @@ func TestTheUseOfLegacyKeysIsWrittenDownOnce(t *testing.T) {
 	table.Flush(t.Context(), now)
 	signature := key[strings.LastIndexByte(key, '.')+1:][:10]
 	require.Equal(t, []store.LegacyKeyUse{{ProjectID: 1, Role: "service_role", Signature: signature, At: time.Unix(now.Unix(), 0)}}, s.legacy)
-}
-
-func TestWhatNginxSentIsCountedForTheProjectItWasOf(t *testing.T) {
-	t.Parallel()
-	s := newProjects(shopProject())
-	_, table := open(t, s)
-	path := filepath.Join(t.TempDir(), "log")
-	log, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		table.CountEgress(ctx, log)
-	}()
-	nginx, err := net.Dial("unixgram", path)
-	require.NoError(t, err)
-	storage := shopProject().Targets[store.ServiceStorage]
-	for _, line := range []string{
-		fmt.Sprintf("<190>Mar  1 12:00:00 nginx: %s 1000", storage),
-		fmt.Sprintf("<190>Mar  1 12:00:00 nginx: 10.9.9.9:1, %s 34", storage),
-		"<190>Mar  1 12:00:00 nginx: 10.200.0.1:3000 77", "<190>Mar  1 12:00:00 nginx: - 5", "nonsense", "", fmt.Sprintf("x %s -5", storage),
-	} {
-		_, err := nginx.Write([]byte(line))
-		require.NoError(t, err)
-	}
-	require.Eventually(t, func() bool {
-		table.Flush(t.Context(), now)
-		var sum int64
-		for _, one := range s.traffic {
-			require.Equal(t, store.ServiceStorage, one.Service)
-			sum += one.Egress
-		}
-		return sum == 1034
-	}, 5*time.Second, time.Millisecond)
-	require.NoError(t, nginx.Close())
-	cancel()
-	<-ended
 }
 
 // many returns a gateway that knows so many projects.

@@ -1,12 +1,8 @@
 package dataplane
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"net"
-	"net/netip"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +48,11 @@ func (t *Table) Flush(ctx context.Context, at time.Time) {
 	if err := errors.Join(t.source.NoteAPIKeysUsed(ctx, used), t.source.NoteLegacyKeysUsed(ctx, legacy)); err != nil {
 		t.log.Warn("the use of API keys could not be written down", "error", err.Error())
 	}
+	requests := t.requests.take()
+	if err := t.source.AddEdgeLog(ctx, requests); err != nil {
+		t.log.Warn("the log of requests could not be written down", "error", err.Error())
+		t.requests.putBack(requests)
+	}
 }
 
 // all returns the projects. Whoever goes through them holds up nobody.
@@ -91,40 +92,4 @@ func (t *Table) takeUses() (used map[uuid.UUID]time.Time, legacy []store.LegacyK
 		legacy = append(legacy, p.tokens.takeUses(p.ID)...)
 	}
 	return used, legacy
-}
-
-// CountEgress counts what nginx says that it sent, until ctx ends: each datagram is a line of an access log in syslog's form, that
-// ends with the upstream's address and the bytes sent to the client. So counting costs a request nothing.
-func (t *Table) CountEgress(ctx context.Context, log net.PacketConn) {
-	stop := context.AfterFunc(ctx, func() { _ = log.Close() })
-	defer stop()
-	line := make([]byte, 2048)
-	for {
-		n, _, err := log.ReadFrom(line)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err == nil {
-			t.countLine(line[:n])
-		}
-	}
-}
-
-// countLine takes the last address where nginx tried several. What went elsewhere than to a project is nobody's.
-func (t *Table) countLine(line []byte) {
-	fields := bytes.Fields(line)
-	if len(fields) < 2 {
-		return
-	}
-	sent, err := strconv.ParseInt(string(fields[len(fields)-1]), 10, 64)
-	if err != nil || sent < 0 {
-		return
-	}
-	address, err := netip.ParseAddrPort(string(fields[len(fields)-2]))
-	if err != nil {
-		return
-	}
-	if found, ok := t.byTarget(address); ok {
-		found.project.counts[found.service].egress.Add(sent)
-	}
 }

@@ -36,6 +36,9 @@ const (
 	browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 )
 
+// requestsKept is how many of a project's requests its log has room for, each time.
+const requestsKept = 3
+
 // secretOf is a project's JWT secret.
 func secretOf(ref store.Ref) []byte { return []byte("the-secret-of-" + string(ref)) }
 
@@ -48,6 +51,8 @@ type projects struct {
 	traffic []store.Traffic
 	used    map[uuid.UUID]time.Time
 	legacy  []store.LegacyKeyUse
+	edgeLog []store.EdgeRequest
+	inVain  []store.EdgeRequest // what was to be added to it last, while it failed
 
 	listening chan struct{}
 	changed   chan int64
@@ -113,6 +118,17 @@ func (s *projects) AddTraffic(_ context.Context, _ time.Time, traffic []store.Tr
 		return store.ErrUnavailable
 	}
 	s.traffic = append(s.traffic, traffic...)
+	return nil
+}
+
+func (s *projects) AddEdgeLog(_ context.Context, requests []store.EdgeRequest) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.failing {
+		s.inVain = requests
+		return store.ErrUnavailable
+	}
+	s.edgeLog = append(s.edgeLog, requests...)
 	return nil
 }
 
@@ -193,7 +209,7 @@ func shopProject() store.GatewayProject {
 func open(t testing.TB, s *projects) (*dataplane.Gateway, *dataplane.Table) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	table := dataplane.NewTable(s, log)
+	table := dataplane.NewTable(s, requestsKept, log)
 	gateway := dataplane.New(table, dataplane.Settings{Domain: "localhost:8000"}, func() time.Time { return now }, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

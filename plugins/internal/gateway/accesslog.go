@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// accessLog is the socket, beside the plugins' own, to which nginx sends a line for each request that it proxied, where the operator
-// set that up (kong/kong.platform.yml says how).
-const accessLog = "project-gateway.traffic"
+// accessLog is the socket, beside the plugins' own, to which nginx sends a line for each request when it is over, where that is set up
+// (kong/Dockerfile).
+const accessLog = "project-gateway.requests"
 
 // ListenForAccessLog takes the socket over from whoever has it: the process before this one, or nobody any more.
 func ListenForAccessLog() (net.PacketConn, error) {

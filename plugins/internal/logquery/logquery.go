@@ -12,7 +12,8 @@ import (
 )
 
 // Row is one line of a log: id, timestamp, event_message and identifier, and whatever else was read out of it. A value is a
-// string, a float64, a bool or nil; the timestamp is microseconds since 1970, as upstream has it.
+// string, a float64, a bool or nil; the timestamp is microseconds since 1970, as upstream has it. A name is the last part of
+// upstream's path to it (`level` of `metadata.level`), or its last two where one alone would say two things.
 type Row map[string]any
 
 // Query is a query that was read.
@@ -145,25 +146,40 @@ func (q Query) count(rows []Row) []map[string]any {
 // The expressions.
 type (
 	literal struct{ value any }
-	column  struct{ name string }
+	column  struct{ name, path string } // the last part, and the last two
 	either  struct{ left, right expression }
 	both    struct{ left, right expression }
 	not     struct{ inner expression }
-	counted struct{ what expression } // nil: all rows
+	counted struct { // rows where it has a value
+		what     expression // nil: all rows
+		distinct bool       // its different values
+	}
 	largest struct{ what expression }
-	call    struct {
+	total   struct {
+		what    expression
+		average bool
+	}
+	call struct {
 		do   func([]any) any
 		with []expression
 	}
 	when struct{ condition, then, otherwise expression }
 )
 
-func (l literal) of(Row) any    { return l.value }
-func (c column) of(row Row) any { return row[c.name] }
+func (l literal) of(Row) any { return l.value }
+
+func (c column) of(row Row) any {
+	if value, known := row[c.path]; known {
+		return value
+	}
+	return row[c.name]
+}
+
 func (e either) of(row Row) any { return isTrue(e.left.of(row)) || isTrue(e.right.of(row)) }
 func (b both) of(row Row) any   { return isTrue(b.left.of(row)) && isTrue(b.right.of(row)) }
 func (counted) of(Row) any      { return nil } // it is of many rows: in
 func (largest) of(Row) any      { return nil } // likewise
+func (total) of(Row) any        { return nil } // likewise
 
 // of is unknown where the inner one is, as in SQL.
 func (n not) of(row Row) any {
@@ -189,12 +205,33 @@ func (l largest) in(rows []Row) any {
 
 func (c counted) in(rows []Row) any {
 	n := 0
+	seen := map[string]bool{}
 	for _, row := range rows {
-		if c.what == nil || c.what.of(row) != nil {
+		if c.what == nil {
 			n++
+		} else if value := c.what.of(row); value != nil && (!c.distinct || !seen[textOf(value)]) {
+			n++
+			seen[textOf(value)] = c.distinct
 		}
 	}
 	return float64(n)
+}
+
+func (t total) in(rows []Row) any {
+	sum, n := 0., 0
+	for _, row := range rows {
+		if value, is := t.what.of(row).(float64); is {
+			sum += value
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return nil
+	case t.average:
+		return sum / float64(n)
+	}
+	return sum
 }
 
 func (c call) of(row Row) any {

@@ -212,7 +212,12 @@ func (p *parser) comparison() expression {
 			return slices.ContainsFunc(v[1:], func(one any) bool { return compare(v[0], one) == 0 })
 		}, append([]expression{left}, p.list()...))
 	case p.take("like"):
-		found = known(func(v []any) any { return likePattern(textOf(v[1])).MatchString(textOf(v[0])) }, []expression{left, p.operand()})
+		token := p.next()
+		if !isText(token) {
+			p.failAt(token)
+		}
+		pattern := likePattern(unquote(token))
+		found = known(func(v []any) any { return pattern.MatchString(textOf(v[0])) }, []expression{left})
 	case p.take("between"):
 		low := p.operand()
 		p.expect("and")
@@ -303,10 +308,32 @@ func (p *parser) plainOperand() expression {
 	case lower == attributes && p.take("["):
 		return p.attribute()
 	case wordLike.MatchString(lastPart(token)):
-		return column{lastPart(token)}
+		return columnOf(p.path(token))
 	}
 	p.failAt(token)
 	return nil
+}
+
+// path reads on where a path goes through the first of several: `metadata[SAFE_OFFSET(0)].request[SAFE_OFFSET(0)].method`.
+func (p *parser) path(token string) string {
+	for p.take("[") {
+		if !p.take("safe_offset") {
+			p.expect("offset")
+		}
+		p.expect("(")
+		p.expect("0")
+		p.expect(")")
+		p.expect("]")
+		if p.take(".") {
+			token += "." + p.next()
+		}
+	}
+	return token
+}
+
+func columnOf(path string) column {
+	parts := strings.Split(strings.ReplaceAll(path, "`", ""), ".")
+	return column{parts[len(parts)-1], strings.Join(parts[max(0, len(parts)-2):], ".")}
 }
 
 // attributes is ClickHouse's column for what was read out of a line: `log_attributes['parsed.error_severity']`.
@@ -319,7 +346,7 @@ func (p *parser) attribute() expression {
 		p.failAt(token)
 	}
 	p.expect("]")
-	return call{func(v []any) any { return textOf(v[0]) }, []expression{column{lastPart(unquote(token))}}}
+	return call{func(v []any) any { return textOf(v[0]) }, []expression{columnOf(unquote(token))}}
 }
 
 // isText tells whether a token is a text in quotes: one alone is none.
@@ -356,13 +383,14 @@ func (p *parser) function(name string) expression {
 			p.expect(")")
 			return counted{}
 		}
-		what := p.or()
-		p.expect(")")
-		return counted{what}
+		distinct := p.take("distinct")
+		return counted{p.last(), distinct}
+	case "countif":
+		return counted{when{condition: p.last(), then: literal{true}}, false}
 	case "max":
-		what := p.or()
-		p.expect(")")
-		return largest{what}
+		return largest{p.last()}
+	case "sum", "avg":
+		return total{p.last(), name == "avg"}
 	case "cast", "safe_cast":
 		value := p.or()
 		p.expect("as")
@@ -394,9 +422,16 @@ func (p *parser) function(name string) expression {
 	return one.of(p)
 }
 
+// last reads the only argument of a function, or the last one.
+func (p *parser) last() expression {
+	one := p.or()
+	p.expect(")")
+	return one
+}
+
 // plain is a function of values.
 type plain struct {
-	takes int
+	takes int // 0: as many as there are, of which some may have no value
 	do    func([]any) any
 }
 
@@ -405,10 +440,13 @@ func (f plain) of(p *parser) expression {
 	for p.take(",") {
 		with = append(with, p.or())
 	}
-	if len(with) != f.takes {
+	if f.takes != 0 && len(with) != f.takes {
 		p.fail()
 	}
 	p.expect(")")
+	if f.takes == 0 {
+		return call{f.do, with}
+	}
 	return known(f.do, with)
 }
 
@@ -428,6 +466,22 @@ var functions = map[string]plain{
 			return 0.
 		}
 		return float64(number)
+	}},
+	"coalesce": {0, func(v []any) any {
+		for _, one := range v {
+			if one != nil {
+				return one
+			}
+		}
+		return nil
+	}},
+	"safe_divide": {2, func(v []any) any {
+		above, isAbove := v[0].(float64)
+		below, isBelow := v[1].(float64)
+		if !isAbove || !isBelow || below == 0 {
+			return nil
+		}
+		return above / below
 	}},
 	"tounixtimestamp64milli": {1, millis},
 	"unix_millis":            {1, millis},

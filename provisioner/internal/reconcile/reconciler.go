@@ -110,7 +110,8 @@ func (r *Reconciler) beat(ctx context.Context) error {
 }
 
 // The gateway repeats a request within seconds. Its answer is kept for a day, which is ample. What people were told is kept
-// for three months, and what was measured and counted for what Studio can ask for: a year and a month.
+// for three months, and what was measured and counted for what Studio can ask for: a year and a month. The log of requests is kept
+// for a day, by the hour.
 const (
 	forgetEvery     = time.Hour
 	requestAge      = 24 * time.Hour
@@ -122,7 +123,7 @@ func (r *Reconciler) forget(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	return errors.Join(r.Store.ForgetRequests(ctx, requestAge), r.Store.ForgetNotifications(ctx, notificationAge),
-		r.Store.ForgetMeasures(ctx, measureAge))
+		r.Store.ForgetMeasures(ctx, measureAge), r.Store.ForgetEdgeLog(ctx))
 }
 
 func (r *Reconciler) listen(ctx context.Context) error {
