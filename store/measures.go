@@ -23,10 +23,11 @@ type Measure struct {
 	CPUPercent       *float64 // of what its compute size has, on average since it was measured before
 	Connections      *int64
 	MaxConnections   *int64
+	ReadOnly         *bool // the database takes no changes
 }
 
 const measureColumns = `measured_at, database_bytes, wal_bytes, storage_bytes, disk_bytes, disk_used_bytes, disk_free_bytes,
-	memory_bytes, memory_limit_bytes, cpu_percent, connections, max_connections`
+	memory_bytes, memory_limit_bytes, cpu_percent, connections, max_connections, read_only`
 
 // DefaultExposedSchemas is what a project's data API shows where nobody decides, separated by commas.
 const DefaultExposedSchemas = "public,graphql_public"
@@ -79,16 +80,16 @@ func (s *Store) NoteMeasure(ctx context.Context, project Project, m Measure) err
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
 			insert into platform.project_measures as m (project_id, hour, `+measureColumns+`)
-			values ($1, date_trunc('hour', $2::timestamptz, 'UTC'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+			values ($1, date_trunc('hour', $2::timestamptz, 'UTC'), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 			on conflict (project_id, hour) do update set measured_at = excluded.measured_at,
 				database_bytes = coalesce(excluded.database_bytes, m.database_bytes), wal_bytes = coalesce(excluded.wal_bytes, m.wal_bytes),
 				storage_bytes = coalesce(excluded.storage_bytes, m.storage_bytes), disk_bytes = coalesce(excluded.disk_bytes, m.disk_bytes),
 				disk_used_bytes = coalesce(excluded.disk_used_bytes, m.disk_used_bytes), disk_free_bytes = coalesce(excluded.disk_free_bytes, m.disk_free_bytes),
 				memory_bytes = coalesce(excluded.memory_bytes, m.memory_bytes), memory_limit_bytes = coalesce(excluded.memory_limit_bytes, m.memory_limit_bytes),
 				cpu_percent = coalesce(excluded.cpu_percent, m.cpu_percent), connections = coalesce(excluded.connections, m.connections),
-				max_connections = coalesce(excluded.max_connections, m.max_connections)`,
+				max_connections = coalesce(excluded.max_connections, m.max_connections), read_only = coalesce(excluded.read_only, m.read_only)`,
 			project.ID, m.At, m.DatabaseBytes, m.WALBytes, m.StorageBytes, m.DiskBytes, m.DiskUsedBytes, m.DiskFreeBytes,
-			m.MemoryBytes, m.MemoryLimitBytes, m.CPUPercent, m.Connections, m.MaxConnections)
+			m.MemoryBytes, m.MemoryLimitBytes, m.CPUPercent, m.Connections, m.MaxConnections, m.ReadOnly)
 		if violates(err, "project_measures_project_id_fkey") {
 			return ErrNotFound // deleted in the meantime
 		}

@@ -51,7 +51,7 @@ type ResourceWarnings struct {
 	AuthEmailOffender *never  `json:"auth_email_offender"`
 	AuthEmailSending  *never  `json:"auth_restricted_email_sending"`
 	NeedPITR          *never  `json:"need_pitr"`
-	ReadOnly          bool    `json:"is_readonly_mode_enabled" doc:"Not measured: GET /v1/projects/{ref}/readonly asks the database."`
+	ReadOnly          bool    `json:"is_readonly_mode_enabled" doc:"default_transaction_read_only, as it was when the database was measured; GET /v1/projects/{ref}/readonly asks it now."`
 }
 
 type resourceWarningsInput struct {
@@ -146,9 +146,11 @@ func (a *API) listResourceWarnings(ctx context.Context, c *call, in *resourceWar
 	for _, project := range page.Projects {
 		asked := (in.Ref == "" || in.Ref == string(project.Ref)) && (in.Slug == "" || in.Slug == string(project.OrganizationSlug))
 		for _, m := range last[project.ID] {
-			if asked && project.Running() && cmp.Or(m.CPU(), m.Memory(), m.Disk()) != "" {
+			readOnly := m.ReadOnly != nil && *m.ReadOnly
+			if asked && project.Running() && (readOnly || cmp.Or(m.CPU(), m.Memory(), m.Disk()) != "") {
 				warnings = append(warnings, ResourceWarnings{
 					Project: string(project.Ref), CPU: shortage(m.CPU()), Memory: shortage(m.Memory()), DiskSpace: shortage(m.Disk()),
+					ReadOnly: readOnly,
 				})
 			}
 		}

@@ -116,6 +116,16 @@ func TestAProjectThatRunsShortIsWarnedOf(t *testing.T) {
 	require.Len(t, all, 1)
 	require.Equal(t, []any{p.ref, "critical", "warning", nil, false},
 		[]any{all[0]["project"], all[0]["disk_space_exhaustion"], all[0]["memory_and_swap_exhaustion"], all[0]["cpu_exhaustion"], all[0]["is_readonly_mode_enabled"]})
+	closed := aMeasure()
+	closed.ReadOnly = pointerTo(true)
+	w.measured(elsewhere, closed)
+	require.Equal(t, []any{elsewhere.ref, true, nil}, []any{
+		warnings("?slug=" + elsewhere.slug)[0]["project"], warnings("?slug=" + elsewhere.slug)[0]["is_readonly_mode_enabled"],
+		warnings("?slug=" + elsewhere.slug)[0]["disk_space_exhaustion"],
+	})
+	open := aMeasure()
+	open.ReadOnly = pointerTo(false)
+	w.measured(elsewhere, open)
 	require.Empty(t, warnings("?slug="+elsewhere.slug))
 	none := []map[string]any{}
 	w.list(callers[1].authorization(t), "/platform/projects-resource-warnings", &none)

@@ -24,6 +24,8 @@ const printed = `-- database
 1
 -- most connections
 100
+-- read-only
+t
 -- storage
 42
 -- findings
@@ -50,6 +52,8 @@ func TestWhatIsPrintedIsRead(t *testing.T) {
 	require.Equal(t, []int64{15466346, 42, 1, 100, 16388 << 10, 264212084 << 10, 48278324 << 10, 47222940 << 10, 34000000}, []int64{
 		*m.DatabaseBytes, *m.StorageBytes, *m.Connections, *m.MaxConnections, *m.WALBytes, *m.DiskBytes, *m.DiskUsedBytes, *m.DiskFreeBytes, *m.MemoryBytes,
 	})
+	require.True(t, *m.ReadOnly)
+	require.False(t, *read("-- read-only\nf\n").measure.ReadOnly)
 	require.Equal(t, 3*time.Second, *seen.cpu)
 	require.Equal(t, 2*time.Second, *read("-- cpu\nusage_usec 2000000\n").cpu, "the second version")
 

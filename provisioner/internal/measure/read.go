@@ -38,6 +38,10 @@ func read(printed string) seen {
 	if disk := sections["disk"]; len(disk) > 1 { // the first line names the columns
 		s.measure.DiskBytes, s.measure.DiskUsedBytes, s.measure.DiskFreeBytes = kibibytes(disk[1:], 1), kibibytes(disk[1:], 2), kibibytes(disk[1:], 3)
 	}
+	if said := sections["read-only"]; len(said) == 1 {
+		readOnly := said[0] == "t"
+		s.measure.ReadOnly = &readOnly
+	}
 	s.measure.MemoryBytes, s.findings = memory(sections), findings(sections["findings"])
 	if used := number(sections["cpu"], 1); used != nil {
 		cpu := time.Duration(*used) * time.Microsecond

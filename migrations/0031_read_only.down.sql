@@ -1,0 +1,1 @@
+alter table platform.project_measures drop column read_only;
