@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -96,57 +97,77 @@ func (s *Store) ProjectConfigByRef(ctx context.Context, ref Ref, section ConfigS
 // named stays. A project that runs takes them up at once (OperationConfigure); one that is paused or failed, when it is
 // started again; one that is busy refuses with a ConflictError. It returns the whole section as it is now.
 func (s *Store) UpdateProjectConfig(ctx context.Context, actor Actor, ref Ref, section ConfigSection, patch SectionConfig) (SectionConfig, error) {
+	return s.configureProject(ctx, actor, ref, section, patch, false)
+}
+
+// ReplaceProjectConfig is UpdateProjectConfig, but for what is not named, which is taken back to its default.
+func (s *Store) ReplaceProjectConfig(ctx context.Context, actor Actor, ref Ref, section ConfigSection, settings SectionConfig) (SectionConfig, error) {
+	return s.configureProject(ctx, actor, ref, section, settings, true)
+}
+
+func (s *Store) configureProject(
+	ctx context.Context, actor Actor, ref Ref, section ConfigSection, patch SectionConfig, replace bool,
+) (SectionConfig, error) {
 	return write(ctx, s, actor, "configure the project", func(ctx context.Context, tx pgx.Tx) (SectionConfig, AuditEntry, error) {
 		project, err := lockProject(ctx, tx, ref)
 		if err != nil {
 			return nil, AuditEntry{}, err
 		}
-		settings, err := s.patchSection(ctx, tx, project, section, patch)
+		config, err := s.projectConfig(ctx, tx, project.ID, ref, section)
 		if err != nil {
+			return nil, AuditEntry{}, err
+		}
+		settings, names := patched(config[section], patch, replace)
+		if err := s.writeSection(ctx, tx, project, section, settings); err != nil {
 			return nil, AuditEntry{}, err
 		}
 		if _, err := s.takeUp(ctx, tx, actor, project, OperationConfigure); err != nil {
 			return nil, AuditEntry{}, err
 		}
-		names := make([]string, 0, len(patch)) // never the values: some are secrets
-		for name := range patch {
-			names = append(names, name)
-		}
 		return settings, AuditEntry{
 			Action: "projects.configure", OrganizationID: project.OrganizationID, ProjectRef: ref,
-			Details: map[string]any{"section": section, "settings": names},
+			Details: map[string]any{"section": section, "settings": names}, // never the values: some are secrets
 		}, nil
 	})
 }
 
-func (s *Store) patchSection(ctx context.Context, tx pgx.Tx, project Project, section ConfigSection, patch SectionConfig) (SectionConfig, error) {
-	config, err := s.projectConfig(ctx, tx, project.ID, project.Ref, section)
-	if err != nil {
-		return nil, err
-	}
-	settings := config[section]
-	if settings == nil {
-		settings = SectionConfig{}
+// patched returns a section as a patch leaves it, and the names of what is said of it.
+func patched(before, patch SectionConfig, replace bool) (settings SectionConfig, names []string) {
+	settings = SectionConfig{}
+	if replace {
+		for name := range before {
+			if _, named := patch[name]; !named {
+				names = append(names, name)
+			}
+		}
+	} else {
+		maps.Copy(settings, before)
 	}
 	maps.Copy(settings, patch)
 	maps.DeleteFunc(settings, func(_ string, value any) bool { return value == nil })
+	names = slices.AppendSeq(names, maps.Keys(patch))
+	slices.Sort(names)
+	return settings, names
+}
+
+func (s *Store) writeSection(ctx context.Context, tx pgx.Tx, project Project, section ConfigSection, settings SectionConfig) error {
 	plain, err := json.Marshal(settings)
 	if err != nil {
-		return nil, fmt.Errorf("encode the section: %w", err)
+		return fmt.Errorf("encode the section: %w", err)
 	}
 	dataKey, err := s.dataKey(ctx, tx, project)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sealed, err := s.sealer.seal(dataKey, project.Ref, configSecret(section), plain)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = tx.Exec(ctx, `
 		insert into platform.project_config (project_id, section, sealed, updated_at) values ($1, $2, $3, $4)
 		on conflict (project_id, section) do update set sealed = excluded.sealed, updated_at = excluded.updated_at`,
 		project.ID, section, sealed, s.now())
-	return settings, err
+	return err
 }
 
 // configSecret is the name that a sealed section is bound to.

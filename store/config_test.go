@@ -34,7 +34,11 @@ func TestConfigurationIsPatchedAndSealed(t *testing.T) {
 	}, config)
 	require.NotContains(t, fmt.Sprintf("%v %#v", config, config), "correct horse")
 	require.NotContains(t, run(t, url, `select sealed::text from platform.project_config`), "correct horse")
-	require.Equal(t, "create configure configure", run(t, url, `select string_agg(kind, ' ' order by id) from platform.operations`))
+	now, err = s.ReplaceProjectConfig(t.Context(), actor(profile, "4"), project.Ref, store.ConfigAuth, store.SectionConfig{"JWT_EXP": 90})
+	require.NoError(t, err)
+	require.Equal(t, store.SectionConfig{"JWT_EXP": 90}, now, "what is not named is not set any more")
+	require.Equal(t, `["JWT_EXP", "SMTP_PASS"]`, run(t, url, `select details -> 'settings' from platform.audit_log order by id desc limit 1`))
+	require.Equal(t, "create configure configure configure", run(t, url, `select string_agg(kind, ' ' order by id) from platform.operations`))
 }
 
 func TestConfigurationIsTakenUpByWhatRunsAndKeptForWhatWillRun(t *testing.T) {

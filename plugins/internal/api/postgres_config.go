@@ -62,18 +62,13 @@ func (a *API) getPostgresConfig(ctx context.Context, c *call, _ *refPath) (Postg
 
 // updatePostgresConfig puts the body in place of all that was set: the CLI takes a setting back by leaving it out.
 func (a *API) updatePostgresConfig(ctx context.Context, c *call, in *updatePostgresInput) (PostgresSettings, error) {
-	config, err := a.store.ProjectConfig(ctx, c.project.ID, c.project.Ref, store.ConfigPostgres)
+	settings, err := patchOf(in.Body)
 	if err != nil {
 		return PostgresSettings{}, err
 	}
-	patch, err := patchOf(in.Body)
+	set, err := a.store.ReplaceProjectConfig(ctx, c.actor, c.project.Ref, store.ConfigPostgres, settings)
 	if err != nil {
 		return PostgresSettings{}, err
 	}
-	for name := range config[store.ConfigPostgres] {
-		if _, named := patch[name]; !named {
-			patch[name] = nil
-		}
-	}
-	return changeSection(ctx, a, c, store.ConfigPostgres, patch, PostgresSettings{})
+	return overlay(PostgresSettings{}, set)
 }
