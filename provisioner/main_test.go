@@ -55,7 +55,7 @@ const (
 
 // bundle is a platform of its own on a target of its own: nothing else on the same Docker is touched.
 type bundle struct {
-	*testing.T
+	testing.TB
 	store   *store.Store
 	url     string
 	target  string
@@ -67,15 +67,15 @@ type bundle struct {
 	orgID   int64
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	return setupOn(t, pgtest.URL(t))
 }
 
 // setupOn is setup on a platform's database of the test's own.
-func setupOn(t *testing.T, url string) *bundle {
+func setupOn(t testing.TB, url string) *bundle {
 	t.Helper()
-	b := &bundle{T: t, url: url, target: "test-" + strings.ToLower(rand.Text()), image: os.Getenv("PLURABASE_POSTGRES_IMAGE")}
+	b := &bundle{TB: t, url: url, target: "test-" + strings.ToLower(rand.Text()), image: os.Getenv("PLURABASE_POSTGRES_IMAGE")}
 	if b.image == "" {
 		b.image = "plurabase/postgres:15-debian"
 	}
