@@ -70,9 +70,11 @@ test-up: ## Run the whole platform with real images, and go through Studio with 
 backup: ## Write the platform's own state into FILE; its master key belongs elsewhere
 	@compose/backup.sh $(FILE)
 
+# On real Docker a creation takes seconds, so that once is enough; -v says why it was skipped where there is no Docker.
 .PHONY: bench
-bench: ## Measure: parts with their allocations, then whole plugins against one that only answers
+bench: ## Measure: parts with their allocations, projects' creation, then whole plugins against one that only answers
 	$(LOCAL) with go test -run '^$$' -bench . -benchmem ./plugins/... ./store/... ./provisioner/internal/...
+	$(LOCAL) with go test -run '^$$' -bench . -benchtime 1x -v ./provisioner
 	$(LOCAL) with go run ./kong/bench
 
 .PHONY: soak
