@@ -3,9 +3,11 @@ package main_test
 import (
 	"fmt"
 	mathrand "math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/store"
@@ -15,6 +17,12 @@ import (
 // them are well: one project alone, and ten asked for at once. The provisioner is as in production. ratio is how many times as long as
 // one project ten of them take.
 func BenchmarkCreate(b *testing.B) {
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	require.NoError(b, err)
+	defer func() { _ = docker.Close() }()
+	if version, err := docker.ServerVersion(b.Context()); err == nil {
+		fmt.Printf("docker: %s\ngo: %s\n", version.Version, runtime.Version()) // as benchstat reads what a benchmark ran with
+	}
 	var alone, times time.Duration
 	b.Run("1", func(b *testing.B) {
 		createAtOnce(b, 1)
