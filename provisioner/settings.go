@@ -36,7 +36,7 @@ type settings struct {
 	PortBind         netip.Addr        `env:"PLURABASE_PORT_BIND" envDefault:"127.0.0.1"`
 	DBAddress        stack.AddressMode `env:"PLURABASE_DB_ADDRESS" envDefault:"host"`
 	SharedContainers []string          `env:"PLURABASE_SHARED_CONTAINERS"`
-	Workers          int               `env:"PLURABASE_WORKERS" envDefault:"12"`
+	Workers          int               `env:"PLURABASE_WORKERS" envDefault:"8"`
 	Lease            time.Duration     `env:"PLURABASE_LEASE" envDefault:"10s"`
 	Resync           time.Duration     `env:"PLURABASE_RESYNC" envDefault:"5s"`
 	Deadline         time.Duration     `env:"PLURABASE_OPERATION_DEADLINE" envDefault:"10m"`
@@ -99,7 +99,7 @@ the environment:
                                 network, at its own address on the project's network (host)
   PLURABASE_SHARED_CONTAINERS   with network: the containers that join every project's network, separated by commas,
                                 as the gateway's and postgres-meta's
-  PLURABASE_WORKERS             how many projects are worked on at once (12)
+  PLURABASE_WORKERS             how many projects are worked on at once (8)
   PLURABASE_LEASE               how long a project is held when the provisioner dies (10s)
   PLURABASE_RESYNC              how often it looks by itself whether there is something to do (5s)
   PLURABASE_OPERATION_DEADLINE  after which an operation fails (10m)

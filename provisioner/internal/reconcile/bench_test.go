@@ -139,7 +139,7 @@ func usual(state *store.Store, runtime *fake.Engine) *reconcile.Reconciler {
 		Executor: execute.Executor{Engine: runtime, Pulls: &execute.Pulls{}, Failures: &execute.Failures{}, Poll: 500 * time.Millisecond},
 		Settings: reconcile.Settings{
 			Target: "local", Owner: "bench", Version: "test", Lease: 10 * time.Second, Heartbeat: 3 * time.Second, Resync: 5 * time.Second,
-			Deadline: 10 * time.Minute, Workers: 12, RetryMin: time.Second, RetryMax: time.Minute,
+			Deadline: 10 * time.Minute, Workers: 8, RetryMin: time.Second, RetryMax: time.Minute,
 			Stack:   stack.Settings{Images: images, Address: stack.AddressHost, Bind: netip.MustParseAddr("127.0.0.1")},
 			Subnets: store.SubnetPool{Pool: netip.MustParsePrefix("10.213.0.0/16"), Bits: 27}, Ports: store.PortRange{First: 25000, Last: 29999},
 		},
