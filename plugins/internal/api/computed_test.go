@@ -345,7 +345,7 @@ var constants = map[string]string{
 		ReadOnlyResponse.OverrideEnabled ReadOnlyResponse.OverrideActiveUntil
 		NotificationResponse.Meta Role.Description CreateOAuthAppResponse.ClientSecretExpiresAt TransferPreview.Info
 		ResourceWarnings.AuthEmailOffender ResourceWarnings.AuthEmailSending ResourceWarnings.AuthRateLimit ResourceWarnings.DiskIO
-		ResourceWarnings.ReadOnly UsageBreakdown.GraphQL UsageBreakdown.LogDrain`,
+		UsageBreakdown.GraphQL UsageBreakdown.LogDrain`,
 	"What the project's Storage can do, which no setting changes.": `
 		V2StorageFeatures.IcebergCatalog V2StorageFeatures.VectorBuckets`,
 }

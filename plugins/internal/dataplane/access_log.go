@@ -22,7 +22,7 @@ const (
 	fieldID               // 32 hexadecimal digits
 	fieldClient           // the client's address
 	fieldHost             // the header
-	fieldMethod           //
+	fieldMethod           // GET
 	fieldTarget           // path and query as they were sent
 	fieldAgent            // the header User-Agent
 	fieldReceived         // bytes of the request
