@@ -15,7 +15,8 @@ import (
 // accessLog is the further access log that Options speak of, as nginx' syslog has it: a datagram for each request. A line that
 // nobody takes is lost, as nginx' are.
 type accessLog struct {
-	format, socket string
+	format template
+	socket string
 
 	mutex      sync.Mutex
 	connection net.Conn
@@ -35,12 +36,12 @@ func newAccessLog(format, log, prefix string) (*accessLog, error) {
 	if text == nil || target == nil || text[1] != target[2] {
 		return nil, fmt.Errorf("kongtest reads no access log %q with the format %q", log, format)
 	}
-	return &accessLog{format: text[2], socket: strings.Replace(target[1], "/usr/local/kong", prefix, 1)}, nil
+	return &accessLog{format: newTemplate(text[2]), socket: strings.Replace(target[1], "/usr/local/kong", prefix, 1)}, nil
 }
 
 // write sends a line: the priority, the time and the tag, as ngx_syslog.c writes them, and what the format makes of the request.
 func (l *accessLog) write(x *exchange) {
-	line := "<190>" + time.Now().Format(time.Stamp) + " nginx: " + expand(l.format, func(name string) string { return escapeJSON(x.builtIn(name)) })
+	line := "<190>" + time.Now().Format(time.Stamp) + " nginx: " + l.format.expand(func(name string) string { return escapeJSON(x.builtIn(name)) })
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	if l.connection == nil {
@@ -66,6 +67,9 @@ func (l *accessLog) close() {
 
 // escapeJSON is what escape=json makes of a value.
 func escapeJSON(value string) string {
+	if !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+		return value
+	}
 	encoded, _ := json.Marshal(value) // texts always encode
 	return string(encoded[1 : len(encoded)-1])
 }

@@ -39,6 +39,7 @@ type Host struct {
 	ownsPrefix bool
 	spawner    *pluginserver.Spawner
 	servers    map[string]*pluginserver.Server // By the plugin's name.
+	proxySet   map[string]template             // By the variable's name.
 	accessLog  *accessLog                      // nil where there is none.
 	listener   net.Listener
 	server     *http.Server
@@ -56,9 +57,13 @@ func New(options Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{
-		options: prepared, logger: prepared.Logger, id: newUUID(), servers: map[string]*pluginserver.Server{},
-	}, nil
+	h := &Host{
+		options: prepared, logger: prepared.Logger, id: newUUID(), servers: map[string]*pluginserver.Server{}, proxySet: map[string]template{},
+	}
+	for name, text := range prepared.ProxySet {
+		h.proxySet[name] = newTemplate(text)
+	}
+	return h, nil
 }
 
 // Start asks the plugins for their schemas, starts them, and serves. The context bounds the start alone; Close ends what

@@ -58,17 +58,36 @@ var escapes = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\t`, "\t", `\"`, `"`,
 
 // variable is the value of an nginx variable; it is empty when there is none.
 func (x *exchange) variable(name string) string {
-	if template, ok := x.host.options.ProxySet[name]; ok {
-		return expand(template, x.builtIn)
+	if t, ok := x.host.proxySet[name]; ok {
+		return t.expand(x.builtIn)
 	}
 	return x.builtIn(name)
 }
 
-// expand puts values into a quoted text of nginx's configuration.
-func expand(template string, value func(name string) string) string {
-	return reference.ReplaceAllStringFunc(escapes.Replace(template), func(found string) string {
-		return value(strings.Trim(found, "${}"))
-	})
+// template is a quoted text of nginx's configuration: texts, and after each but the last the name of a variable.
+type template struct{ texts, names []string }
+
+func newTemplate(text string) template {
+	text = escapes.Replace(text)
+	var t template
+	start := 0
+	for _, found := range reference.FindAllStringIndex(text, -1) {
+		t.texts = append(t.texts, text[start:found[0]])
+		t.names = append(t.names, strings.Trim(text[found[0]:found[1]], "${}"))
+		start = found[1]
+	}
+	t.texts = append(t.texts, text[start:])
+	return t
+}
+
+func (t template) expand(value func(name string) string) string {
+	var out strings.Builder
+	for i, name := range t.names {
+		out.WriteString(t.texts[i])
+		out.WriteString(value(name))
+	}
+	out.WriteString(t.texts[len(t.texts)-1])
+	return out.String()
 }
 
 // upstreamAddress is empty where nothing was proxied.
