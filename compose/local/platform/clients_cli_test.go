@@ -152,7 +152,7 @@ func (c *clients) loginByBrowser(one *cli) result {
 	command := exec.CommandContext(ctx, one.program, "--profile", c.platform.ProfileFile(), "login", "--no-browser", "--name", "laptop")
 	command.Dir = one.folder
 	command.Env = append(os.Environ(), "SUPABASE_ACCESS_TOKEN=", "HOME="+c.t.TempDir(), "DO_NOT_TRACK=1", "SUPABASE_TELEMETRY_DISABLED=1", "NO_COLOR=1")
-	terminal, err := pty.Start(command)
+	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: 24, Cols: 500}) // without one, a line has no room for a word
 	require.NoError(c.t, err)
 	defer func() { _ = terminal.Close() }()
 	var said strings.Builder
@@ -164,7 +164,7 @@ func (c *clients) loginByBrowser(one *cli) result {
 			break
 		}
 		link := loginLink.FindStringSubmatch(said.String())
-		if link == nil || typed {
+		if link == nil || typed || !strings.Contains(said.String(), "verification code") { // what is typed before it asks may be lost
 			continue
 		}
 		typed = true
