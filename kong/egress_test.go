@@ -158,7 +158,7 @@ func (w *projectWorld) targetOf(p project, service string) string {
 // edgeLog is what was logged of a project's requests, newest first.
 func (w *projectWorld) edgeLog(p project) []store.EdgeRequest {
 	w.t.Helper()
-	requests, err := w.store.EdgeLog(context.WithoutCancel(w.t.Context()), p.ID, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), 100)
+	requests, err := w.store.EdgeLog(context.WithoutCancel(w.t.Context()), p.ID, "", time.Now().Add(-time.Hour), time.Now().Add(time.Hour), 100)
 	require.NoError(w.t, err)
 	return requests
 }

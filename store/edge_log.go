@@ -62,10 +62,10 @@ var edgeLogNames = []string{
 	"part", "project_id", "at", "request_id", "client", "host", "method", "path", "search", "user_agent", "received", "status", "sent", "took", "origin",
 }
 
-// EdgeLog returns a project's requests from one time to another, the newest first, and no more than most.
-func (s *Store) EdgeLog(ctx context.Context, projectID int64, from, to time.Time, most int) ([]EdgeRequest, error) {
+// EdgeLog returns a project's requests from one time to another whose paths begin with a text, the newest first, and no more than most.
+func (s *Store) EdgeLog(ctx context.Context, projectID int64, path string, from, to time.Time, most int) ([]EdgeRequest, error) {
 	rows, _ := s.pool.Query(ctx, `select `+edgeLogColumns+` from platform.edge_log
-		where project_id = $1 and at >= $2 and at <= $3 order by at desc limit $4`, projectID, from, to, most)
+		where project_id = $1 and starts_with(path, $2) and at >= $3 and at <= $4 order by at desc limit $5`, projectID, path, from, to, most)
 	requests, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r EdgeRequest, err error) {
 		var client *netip.Addr
 		err = row.Scan(&r.ProjectID, &r.At, &r.RequestID, &client, &r.Host, &r.Method, &r.Path, &r.Search, &r.UserAgent, &r.Received,

@@ -21,9 +21,10 @@ func TestTheLogOfRequestsIsKeptForADay(t *testing.T) {
 			Path: path, Search: "?a=1", UserAgent: "curl", Received: 1 << 40, Status: 200, Sent: 7, Took: 1500 * time.Millisecond, Origin: time.Second,
 		}
 	}
+	path := ""
 	read := func(projectID int64, most int) []store.EdgeRequest {
 		t.Helper()
-		found, err := s.EdgeLog(t.Context(), projectID, now.Add(-48*time.Hour), now, most)
+		found, err := s.EdgeLog(t.Context(), projectID, path, now.Add(-48*time.Hour), now, most)
 		require.NoError(t, err)
 		for i := range found {
 			found[i].At = found[i].At.UTC()
@@ -47,6 +48,9 @@ func TestTheLogOfRequestsIsKeptForADay(t *testing.T) {
 	require.Equal(t, request(1, "/later"), all[0], "the newest first")
 	require.Equal(t, began, all[24].At, "a day later it is still there")
 	require.Len(t, read(1, 3), 3)
+	path = "/fir"
+	require.Equal(t, []store.EdgeRequest{first}, read(1, 100), "of those paths alone")
+	path = ""
 
 	now = now.Add(time.Hour)
 	require.NoError(t, s.ForgetEdgeLog(t.Context()))

@@ -28,7 +28,7 @@ const functionsPath = "/functions/v1/"
 
 // edgeRows returns a project's requests, newest first.
 func (a *API) edgeRows(ctx context.Context, c *call, from, to time.Time) ([]logquery.Row, error) {
-	requests, err := a.store.EdgeLog(ctx, c.project.ID, from, to, edgeLogSize)
+	requests, err := a.store.EdgeLog(ctx, c.project.ID, "", from, to, edgeLogSize)
 	rows := make([]logquery.Row, len(requests))
 	for i, r := range requests {
 		rows[i] = edgeRow(c.project.Ref, r)
@@ -64,7 +64,7 @@ func (a *API) functionEdgeRows(ctx context.Context, c *call, from, to time.Time)
 	for _, one := range functions {
 		bySlug[one.Slug] = one
 	}
-	requests, err := a.store.EdgeLog(ctx, c.project.ID, from, to, edgeLogSize)
+	requests, err := a.store.EdgeLog(ctx, c.project.ID, functionsPath, from, to, edgeLogSize)
 	var rows []logquery.Row
 	for _, r := range requests {
 		if function, has := bySlug[functionOf(r.Path)]; has {

@@ -62,7 +62,7 @@ func (a *API) functionStats(ctx context.Context, c *call, in *functionStatsInput
 		return FunctionStatsResponse{}, problem.New(http.StatusNotFound, "The project has no function of this id.")
 	}
 	now := a.now()
-	requests, err := a.store.EdgeLog(ctx, c.project.ID, now.Add(-apiCountSpans[in.Interval]), now, edgeLogSize)
+	requests, err := a.store.EdgeLog(ctx, c.project.ID, functionsPath+slug, now.Add(-apiCountSpans[in.Interval]), now, edgeLogSize)
 	step := time.Minute
 	if in.Interval == "1day" {
 		step = time.Hour

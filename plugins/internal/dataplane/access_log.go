@@ -69,7 +69,7 @@ func (g *Gateway) takeLine(line []byte) {
 	}
 	host := unescape(fields[fieldHost])
 	p, path, ok := g.find(host, path)
-	if !ok || !g.table.requests.hasRoomFor(p.ID) {
+	if !ok {
 		return
 	}
 	g.table.requests.add(store.EdgeRequest{
@@ -151,8 +151,8 @@ func addressOf(field []byte) netip.Addr {
 }
 
 // secretParameters are parts of the names that a query's parameters have which open something: API keys, session tokens, signatures of
-// links, codes of mails.
-var secretParameters = []string{"key", "token", "jwt", "code", "secret", "password", "sign", "credential", "auth"}
+// links, codes of mails, and what a sign-in at another site comes back with.
+var secretParameters = []string{"key", "token", "jwt", "code", "secret", "password", "sign", "credential", "auth", "state", "nonce", "otp"}
 
 // masked is a query without the values of such parameters, and without tokens wherever they stand.
 func masked(query string) string {

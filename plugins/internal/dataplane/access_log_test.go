@@ -112,6 +112,7 @@ func TestWhatOpensSomethingIsNotLogged(t *testing.T) {
 		"token=abc&type=signup&redirect_to=/welcome": "?token=***&type=signup&redirect_to=/welcome",
 		"X-Amz-Signature=ab&X-Amz-Credential=cd":     "?X-Amz-Signature=***&X-Amz-Credential=***",
 		"code=ab&token_hash=cd&a%70ikey=ef":          "?code=***&token_hash=***&a%70ikey=***",
+		"state=ab&nonce=cd&limit=1":                  "?state=***&nonce=***&limit=1",
 		"vsn=1.0.0&x=eyJhbGciOiJIUzI1NiJ9.e30.x":     "?vsn=1.0.0&x=***",
 		"x=" + secretKey + "&%zz=1&flag&key=":        "?x=***&%zz=***&flag&key=",
 	} {

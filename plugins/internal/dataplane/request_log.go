@@ -22,17 +22,15 @@ type requestLog struct {
 
 func newRequestLog(most int) *requestLog { return &requestLog{most: most, of: map[int64]int{}} }
 
-func (l *requestLog) hasRoomFor(projectID int64) bool {
+// add holds requests as far as there is room.
+func (l *requestLog) add(requests ...store.EdgeRequest) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return len(l.held) < requestsAtMost && l.of[projectID] < l.most
-}
-
-func (l *requestLog) add(r store.EdgeRequest) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.held = append(l.held, r)
-	l.of[r.ProjectID]++
+	for _, r := range requests {
+		if len(l.held) < requestsAtMost && l.of[r.ProjectID] < l.most {
+			l.held, l.of[r.ProjectID] = append(l.held, r), l.of[r.ProjectID]+1
+		}
+	}
 }
 
 // take returns what is held, and begins anew.
@@ -42,13 +40,4 @@ func (l *requestLog) take() []store.EdgeRequest {
 	held := l.held
 	l.held, l.of = nil, map[int64]int{}
 	return held
-}
-
-// putBack keeps what could not be written down for the next time, as far as there is room.
-func (l *requestLog) putBack(requests []store.EdgeRequest) {
-	for _, r := range requests {
-		if l.hasRoomFor(r.ProjectID) {
-			l.add(r)
-		}
-	}
 }

@@ -51,7 +51,7 @@ func (t *Table) Flush(ctx context.Context, at time.Time) {
 	requests := t.requests.take()
 	if err := t.source.AddEdgeLog(ctx, requests); err != nil {
 		t.log.Warn("the log of requests could not be written down", "error", err.Error())
-		t.requests.putBack(requests)
+		t.requests.add(requests...) // for the next time
 	}
 }
 
