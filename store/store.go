@@ -70,6 +70,8 @@ func Open(ctx context.Context, settings Settings, options ...Option) (*Store, er
 	// Statements are prepared once. Left to itself, Postgres makes a plan for each value all the same, which takes longer than
 	// running it; here the best plan is the same for every value.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	// No query here runs for as long as compiling one takes; the estimates of a young database say otherwise.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	s := &Store{now: func() time.Time { return time.Now().UTC() }, random: rand.Reader}
 	for _, option := range options {
 		option(s)
