@@ -94,13 +94,23 @@ func compile(grants []Grant) []compiledGrant {
 // patterns turns patterns into regular expressions as Studio does: only the first `.` is taken literally, and only the
 // first `%` stands for anything.
 func patterns(texts []string) []*regexp.Regexp {
-	expressions := make([]*regexp.Regexp, len(texts))
+	compiled := make([]*regexp.Regexp, len(texts))
 	for i, text := range texts {
-		text = strings.Replace(text, ".", `\.`, 1)
-		text = strings.Replace(text, "%", ".*", 1)
-		expressions[i] = regexp.MustCompile("^" + text + "$")
+		compiled[i] = expression(text)
 	}
-	return expressions
+	return compiled
+}
+
+// expressions are those that were made: most patterns stand with several roles. Only the start of the process writes here.
+var expressions = map[string]*regexp.Regexp{}
+
+func expression(text string) *regexp.Regexp {
+	if made, found := expressions[text]; found {
+		return made
+	}
+	pattern := strings.Replace(strings.Replace(text, ".", `\.`, 1), "%", ".*", 1)
+	expressions[text] = regexp.MustCompile("^" + pattern + "$")
+	return expressions[text]
 }
 
 func matchesAny(expressions []*regexp.Regexp, text string) bool {

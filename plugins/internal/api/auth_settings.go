@@ -359,14 +359,14 @@ var authTextChecks = map[string]func(string) string{
 
 // hookSecrets is what GoTrue takes as secrets of a hook (Standard Webhooks, symmetric or asymmetric), separated by `|`.
 var (
-	hookSecrets     = regexp.MustCompile(`^(v1,whsec_[A-Za-z0-9+/=]{32,88}|v1a,whpk_[A-Za-z0-9+/=]{32,88}:whsk_[A-Za-z0-9+/=]{32,128})(\|(v1,whsec_[A-Za-z0-9+/=]{32,88}|v1a,whpk_[A-Za-z0-9+/=]{32,88}:whsk_[A-Za-z0-9+/=]{32,128}))*$`)
-	hookOfFunction  = regexp.MustCompile(`^pg-functions://[A-Za-z0-9_]+/[A-Za-z_][A-Za-z0-9_]{0,62}/[A-Za-z_][A-Za-z0-9_]{0,62}$`)
+	hookSecrets     = pattern(`^(v1,whsec_[A-Za-z0-9+/=]{32,88}|v1a,whpk_[A-Za-z0-9+/=]{32,88}:whsk_[A-Za-z0-9+/=]{32,128})(\|(v1,whsec_[A-Za-z0-9+/=]{32,88}|v1a,whpk_[A-Za-z0-9+/=]{32,88}:whsk_[A-Za-z0-9+/=]{32,128}))*$`)
+	hookOfFunction  = pattern(`^pg-functions://[A-Za-z0-9_]+/[A-Za-z_][A-Za-z0-9_]{0,62}/[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 	localHookHosts  = []string{"localhost", "127.0.0.1", "::1", "host.docker.internal"}
 	wrongHookSecret = "expected secrets such as v1,whsec_ and Base64, separated by |"
 )
 
 func checkHookURI(t string) string {
-	if hookOfFunction.MatchString(t) {
+	if hookOfFunction().MatchString(t) {
 		return ""
 	}
 	u, err := url.Parse(t)
@@ -422,7 +422,7 @@ func checkTogether(set, patch store.SectionConfig) error {
 		case after(prefix+"_ENABLED") != true:
 		case uri == "":
 			return problem.BadRequest(fmt.Sprintf("%s_URI: it is needed where %s_ENABLED is true.", prefix, prefix))
-		case strings.HasPrefix(uri, "http") && !hookSecrets.MatchString(secrets):
+		case strings.HasPrefix(uri, "http") && !hookSecrets().MatchString(secrets):
 			return problem.BadRequest(fmt.Sprintf("%s_SECRETS: %s.", prefix, wrongHookSecret))
 		}
 	}

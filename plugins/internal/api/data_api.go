@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/plurabase/plurabase/plugins/internal/access"
@@ -118,14 +117,14 @@ func (a *API) updatePostgrestConfig(ctx context.Context, c *call, in *updatePost
 }
 
 // schemaNamePattern is a schema's name as PostgREST's settings can hold one: without what would end it or quote it there.
-var schemaNamePattern = regexp.MustCompile(`^[^\s",'\\\x00-\x1f\x7f]{1,63}$`)
+var schemaNamePattern = pattern(`^[^\s",'\\\x00-\x1f\x7f]{1,63}$`)
 
 func isSchemaList(list string) bool {
 	if strings.TrimSpace(list) == "" {
 		return true
 	}
 	for name := range strings.SplitSeq(list, ",") {
-		if !schemaNamePattern.MatchString(strings.TrimSpace(name)) {
+		if !schemaNamePattern().MatchString(strings.TrimSpace(name)) {
 			return false
 		}
 	}

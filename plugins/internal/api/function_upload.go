@@ -90,7 +90,7 @@ func (u *functionUpload) take(part *multipart.Part) error {
 // version is what the store keeps of the upload.
 func (u *functionUpload) version(slug string) (store.NewFunctionVersion, error) {
 	made := store.NewFunctionVersion{Slug: slug, Name: u.metadata.Name, VerifyJWT: u.metadata.VerifyJWT == nil || *u.metadata.VerifyJWT}
-	if !functionSlug.MatchString(slug) {
+	if !functionSlug().MatchString(slug) {
 		return made, problem.BadRequest("slug: expected a letter, and then up to 127 letters, digits, _ and -.")
 	}
 	if made.Name == "" {

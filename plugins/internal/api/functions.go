@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -116,7 +115,7 @@ var functionForm = &huma.Schema{
 }
 
 // functionSlug is upstream's own form.
-var functionSlug = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,127}$`)
+var functionSlug = pattern(`^[A-Za-z][A-Za-z0-9_-]{0,127}$`)
 
 // maxFunction is how large a function can be with all its files, as upstream has it of one that is bundled.
 const maxFunction = 20 << 20

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -164,11 +163,11 @@ func (a *API) v1CustomHostname(ctx context.Context, c *call, _ *refPath) (V1Cust
 }
 
 // dnsName is a name with at least one dot in it, in lower case, that ends in letters: no address is one.
-var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var dnsName = pattern(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 func (a *API) v1InitializeHostname(ctx context.Context, c *call, in *customHostnameInput) (V1CustomHostname, error) {
 	name := strings.TrimSuffix(strings.ToLower(in.Body.CustomHostname), ".")
-	if !dnsName.MatchString(name) {
+	if !dnsName().MatchString(name) {
 		return V1CustomHostname{}, problem.BadRequest("The custom_hostname has to be a hostname such as api.example.com.")
 	}
 	if a.isOurs(name) {
@@ -234,19 +233,19 @@ func (a *API) v1VanitySubdomain(ctx context.Context, c *call, _ *refPath) (V1Van
 }
 
 var (
-	subdomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	subdomain = pattern(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	// likeRef is what every ref looks like: a name like that could be a project's tomorrow.
-	likeRef = regexp.MustCompile(`^[a-z]{20}$`)
+	likeRef = pattern(`^[a-z]{20}$`)
 	// reservedNames are those under which people expect the platform.
 	reservedNames = []string{"admin", "api", "app", "auth", "dashboard", "mail", "platform", "studio", "supabase", "www"}
 )
 
 // checkSubdomain says why a name cannot be anybody's.
 func checkSubdomain(name string) error {
-	if !subdomain.MatchString(name) {
+	if !subdomain().MatchString(name) {
 		return problem.BadRequest("A subdomain has lower case letters, digits and hyphens, and no hyphen at an end.")
 	}
-	if likeRef.MatchString(name) || slices.Contains(reservedNames, name) {
+	if likeRef().MatchString(name) || slices.Contains(reservedNames, name) {
 		return problem.BadRequest(fmt.Sprintf("The subdomain %q is reserved.", name))
 	}
 	return nil

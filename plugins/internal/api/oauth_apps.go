@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -315,7 +314,7 @@ func isWebAddress(text string) bool {
 }
 
 // ownScheme is a scheme that an application on somebody's own machine may have taken (RFC 8252, section 7.1).
-var ownScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]{2,62}$`)
+var ownScheme = pattern(`^[a-z][a-z0-9+.-]{2,62}$`)
 
 // notOwnSchemes are those that a browser, or the machine, gives a meaning of its own.
 var notOwnSchemes = []string{
@@ -334,7 +333,7 @@ func isRedirectURI(text string) bool {
 	case "http":
 		return isLoopback(parsed.Hostname())
 	default:
-		return ownScheme.MatchString(parsed.Scheme) && !slices.Contains(notOwnSchemes, parsed.Scheme)
+		return ownScheme().MatchString(parsed.Scheme) && !slices.Contains(notOwnSchemes, parsed.Scheme)
 	}
 }
 

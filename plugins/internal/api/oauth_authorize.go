@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -89,7 +88,7 @@ func (a *API) registerOAuthAuthorize() {
 }
 
 // challengePattern is a SHA-256 digest in Base64 for URLs, as PKCE's S256 has it (RFC 7636, section 4.2).
-var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+var challengePattern = pattern(`^[A-Za-z0-9_-]{43}$`)
 
 // authorize keeps nothing: anybody may ask. Where the application or the address is not known, nobody is sent anywhere; all else that
 // is wrong is told to the application (RFC 6749, section 4.1.2.1).
@@ -138,7 +137,7 @@ func (in *authorizeInput) check(app store.OAuthApp) (scopes []string, code, mess
 		return nil, "invalid_request", "a public client needs PKCE: code_challenge is missing"
 	case in.CodeChallenge != "" && in.CodeChallengeMethod != "S256":
 		return nil, "invalid_request", "code_challenge_method has to be S256"
-	case in.CodeChallenge != "" && !challengePattern.MatchString(in.CodeChallenge):
+	case in.CodeChallenge != "" && !challengePattern().MatchString(in.CodeChallenge):
 		return nil, "invalid_request", "code_challenge is not one of S256"
 	}
 	scopes = unique(strings.Fields(in.Scope))

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,7 +232,7 @@ func orInvalidGrant(err error) error {
 }
 
 // verifierPattern is RFC 7636's, section 4.1.
-var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+var verifierPattern = pattern(`^[A-Za-z0-9._~-]{43,128}$`)
 
 // provesCode tells whether a verifier is the one that a challenge was made of. Where there was no challenge, none may come:
 // somebody may have taken it out on the way (RFC 9700, section 2.1.1).
@@ -243,7 +242,7 @@ func provesCode(challenge, verifier string) bool {
 	}
 	digest := sha256.Sum256([]byte(verifier))
 	made := base64.RawURLEncoding.EncodeToString(digest[:])
-	return verifierPattern.MatchString(verifier) && subtle.ConstantTimeCompare([]byte(made), []byte(challenge)) == 1
+	return verifierPattern().MatchString(verifier) && subtle.ConstantTimeCompare([]byte(made), []byte(challenge)) == 1
 }
 
 // issueOf says what is issued to whom. The gateway may run the request again: it is known by its id and what was presented.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net"
-	"regexp"
 	"strconv"
 )
 
@@ -16,7 +15,7 @@ type PostgresPort struct {
 const defaultPostgresPort = 5432
 
 // hostPattern lets nothing into a connection string that would change it.
-var hostPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+var hostPattern = pattern(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
 // ParsePostgresPort reads host, or host:port.
 func ParsePostgresPort(text string) (PostgresPort, bool) {
@@ -25,7 +24,7 @@ func ParsePostgresPort(text string) (PostgresPort, bool) {
 		host, port = h, p
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 || !hostPattern.MatchString(host) {
+	if err != nil || number == 0 || !hostPattern().MatchString(host) {
 		return PostgresPort{}, false
 	}
 	return PostgresPort{Host: host, Port: int32(number)}, true
