@@ -104,7 +104,7 @@ func TestEveryProjectIsReachedOnOnePostgresPort(t *testing.T) {
 	open := w.connects(p)
 	answers(t, open)
 
-	_, err := w.connect(project{Project: store.Project{Ref: "zzzzzzzzzzzzzzzzzzzz"}})
+	_, err := w.connect(project{Project: store.Project{ProjectSummary: store.ProjectSummary{Ref: "zzzzzzzzzzzzzzzzzzzz"}}})
 	require.ErrorContains(t, err, "Tenant or user not found")
 
 	_, err = w.store.RestrictNetwork(t.Context(), w.actor(), p.Ref, func([]netip.Prefix) []netip.Prefix {

@@ -13,7 +13,7 @@ import (
 const TargetAdopted = "adopted"
 
 // Adopted tells whether the project is an installation of its own.
-func (p Project) Adopted() bool { return p.Target == TargetAdopted }
+func (p ProjectSummary) Adopted() bool { return p.Target == TargetAdopted }
 
 // errAdopted refuses what only the installation's own operator can do.
 var errAdopted = &ConflictError{"The project is an installation of its own, which the platform adopted: it is started, stopped, changed and upgraded where it is installed."}

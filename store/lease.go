@@ -71,9 +71,7 @@ func (c *Claim) take(ctx context.Context, tx pgx.Tx, target, owner string, drift
 }
 
 // claimColumns are what a claim holds of a project.
-const claimColumns = `p.id, p.ref, p.organization_id, '', p.name, p.cloud_provider, p.region, p.target, p.compute_size,
-	p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host,
-	p.db_port, p.created_at, p.updated_at, p.fence, p.attempts`
+const claimColumns = projectSummaryColumns + `, '', ` + projectRestColumns + `, p.fence, p.attempts`
 
 func (c *Claim) read(rows pgx.Rows) error {
 	type row struct {

@@ -54,5 +54,5 @@ func TestTheProjectThatWasNotMeasuredForTheLongestTimeIsDue(t *testing.T) {
 	all, err := s.ProjectsMeasures(t.Context(), []int64{first.ID, second.ID}, storetest.Now.Add(-24*time.Hour), storetest.Now.Add(time.Hour))
 	require.NoError(t, err)
 	require.Empty(t, all)
-	require.NoError(t, s.NoteMeasure(t.Context(), store.Project{ID: 9999}, store.Measure{}), "it was deleted in the meantime")
+	require.NoError(t, s.NoteMeasure(t.Context(), store.Project{ProjectSummary: store.ProjectSummary{ID: 9999}}, store.Measure{}), "it was deleted in the meantime")
 }

@@ -29,40 +29,38 @@ func (s *Store) ProjectDetails(ctx context.Context, projectID int64) (ProjectDet
 
 // ProjectSettings is what Studio's settings page shows of a project.
 type ProjectSettings struct {
-	ProjectDetails
-	Secrets   Secrets       // those that were asked for
-	Postgrest SectionConfig // what was set of ConfigPostgrest
+	Sensitive    bool          // as in ProjectDetails
+	DatabasePort *int32        // as in ProjectDetails
+	Secrets      Secrets       // those that were asked for
+	Postgrest    SectionConfig // what was set of ConfigPostgrest
 }
 
-// ProjectSettings reads a project's details, the named secrets, and PostgREST's settings, all at once.
+// ProjectSettings reads what a project's settings page shows, with the named secrets.
 func (s *Store) ProjectSettings(ctx context.Context, projectID int64, ref Ref, secrets ...string) (ProjectSettings, error) {
 	const doing = "read the project's settings"
-	var settings ProjectSettings
-	found := sealedSecrets{byName: map[string][]byte{}}
-	var names []string
-	var sealed [][]byte
-	var postgrest []byte
-	err := s.pool.QueryRow(ctx, `
-		select `+projectDetailsColumns+`, k.master_key_id, k.wrapped,
-			array(select name from platform.project_secrets where project_id = p.id and name = any ($2) order by name),
-			array(select sealed from platform.project_secrets where project_id = p.id and name = any ($2) order by name),
-			(select sealed from platform.project_config where project_id = p.id and section = $3)
-		from platform.projects p join platform.project_keys k on k.project_id = p.id where p.id = $1`,
-		projectID, append([]string{}, secrets...), ConfigPostgrest).Scan(&settings.Sensitive, &settings.DatabasePort, &settings.PoolerPort,
-		&settings.PausedAt, &found.key.masterKeyID, &found.key.wrapped, &names, &sealed, &postgrest)
+	sealed, err := s.sealedSecrets(ctx, projectID)
 	if err != nil {
 		return ProjectSettings{}, wrap(doing, err)
 	}
-	for i, name := range names {
-		found.byName[name] = sealed[i]
-	}
-	if settings.Secrets, err = s.openSecrets(ref, found); err != nil {
+	var settings ProjectSettings
+	var postgrest []byte
+	err = s.pool.QueryRow(ctx, `
+		select p.is_sensitive, (select port from platform.project_ports where project_id = p.id and service = 'db'),
+			(select sealed from platform.project_config where project_id = p.id and section = $2)
+		from platform.projects p where p.id = $1`,
+		projectID, ConfigPostgrest).Scan(&settings.Sensitive, &settings.DatabasePort, &postgrest)
+	if err != nil {
 		return ProjectSettings{}, wrap(doing, err)
+	}
+	if len(secrets) > 0 { // without names, all would be opened
+		if settings.Secrets, err = s.openSecrets(ref, sealed, secrets...); err != nil {
+			return ProjectSettings{}, wrap(doing, err)
+		}
 	}
 	if postgrest == nil {
 		return settings, nil
 	}
-	config, err := s.openConfig(ref, found.key, map[ConfigSection][]byte{ConfigPostgrest: postgrest})
+	config, err := s.openConfig(ref, sealed.key, map[ConfigSection][]byte{ConfigPostgrest: postgrest})
 	settings.Postgrest = config[ConfigPostgrest]
 	return settings, wrap(doing, err)
 }

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -39,7 +39,7 @@ type ProjectFilter struct {
 
 // ProjectPage is one page of a list, and how many rows there are on all pages.
 type ProjectPage struct {
-	Projects []Project
+	Projects []ProjectSummary
 	Count    int64
 }
 
@@ -52,35 +52,43 @@ func (s *Store) Projects(ctx context.Context, profileID int64, filter ProjectFil
 	}
 	q := filter.query(memberships)
 	if q == nil {
-		return ProjectPage{Projects: []Project{}}, nil
+		return ProjectPage{Projects: []ProjectSummary{}}, nil
 	}
 	matching := ` from platform.projects p where ` + strings.Join(q.conditions, ` and `)
-	page := ` limit @limit`
-	if filter.Limit == 0 {
-		page = ``
+	counted := len(q.arguments)
+	page := ``
+	if filter.Limit > 0 {
+		page = ` limit ` + q.argument(filter.Limit)
 	}
-	// The count comes with every row; a page past the end has none, and asks for it by itself.
 	rows, _ := s.pool.Query(ctx, `
-		select `+projectColumns+`, (select count(*)`+matching+`)
-		from (select p.*`+matching+` order by `+filter.Order.columns()+page+` offset @offset) p
-			join platform.organizations o on o.id = p.organization_id
-		order by `+filter.Order.columns(), q.arguments)
-	type row struct {
-		Project
-		Count int64
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+		select `+projectSummaryColumns+matching+` order by `+filter.Order.columns()+page+` offset `+q.argument(filter.Offset), q.arguments...)
+	list := ProjectPage{Projects: []ProjectSummary{}}
+	var p ProjectSummary
+	_, err = pgx.ForEachRow(rows, []any{
+		&p.ID, &p.Ref, &p.OrganizationID, &p.Name, &p.CloudProvider, &p.Region, &p.Target, &p.ComputeSize, &p.Status, &p.DBVersion, &p.CreatedAt,
+	}, func() error {
+		p.OrganizationSlug = slugOf(memberships, p.OrganizationID)
+		list.Projects = append(list.Projects, p)
+		return nil
+	})
 	if err != nil {
 		return ProjectPage{}, wrap("list the projects", err)
 	}
-	list := ProjectPage{Projects: make([]Project, len(found))}
-	for i, one := range found {
-		list.Projects[i], list.Count = one.Project, one.Count
-	}
-	if len(found) == 0 && filter.Offset > 0 {
-		err = s.pool.QueryRow(ctx, `select count(*)`+matching, q.arguments).Scan(&list.Count)
+	// A page that is not full is the last one, and says itself how many there are.
+	list.Count = int64(filter.Offset + len(list.Projects))
+	if len(list.Projects) == 0 && filter.Offset > 0 || len(list.Projects) == filter.Limit {
+		err = s.pool.QueryRow(ctx, `select count(*)`+matching, q.arguments[:counted]...).Scan(&list.Count)
 	}
 	return list, wrap("count the projects", err)
+}
+
+func slugOf(memberships []Membership, organizationID int64) Slug {
+	for _, m := range memberships {
+		if m.ID == organizationID {
+			return m.Slug
+		}
+	}
+	return ""
 }
 
 func (o ProjectOrder) columns() string {
@@ -94,13 +102,16 @@ func (o ProjectOrder) columns() string {
 // hides the index from Postgres.
 type projectQuery struct {
 	conditions []string
-	arguments  pgx.NamedArgs
+	arguments  []any
 }
 
-func (q *projectQuery) where(condition, name string, value any) {
-	q.conditions = append(q.conditions, condition)
-	q.arguments[name] = value
+// argument adds a value, and returns what stands for it in the query.
+func (q *projectQuery) argument(value any) string {
+	q.arguments = append(q.arguments, value)
+	return "$" + strconv.Itoa(len(q.arguments))
 }
+
+func (q *projectQuery) where(condition string) { q.conditions = append(q.conditions, condition) }
 
 // query returns what matches the filter, for somebody with these memberships; nil where nothing can.
 func (f ProjectFilter) query(memberships []Membership) *projectQuery {
@@ -120,25 +131,28 @@ func (f ProjectFilter) query(memberships []Membership) *projectQuery {
 	if len(organizations)+len(projects) == 0 {
 		return nil
 	}
-	q := &projectQuery{arguments: pgx.NamedArgs{"limit": f.Limit, "offset": f.Offset}}
+	q := &projectQuery{}
 	switch {
 	case len(projects) == 0 && len(organizations) == 1:
-		q.where(`p.organization_id = @organization`, "organization", organizations[0])
+		q.where(`p.organization_id = ` + q.argument(organizations[0]))
 	case len(projects) == 0:
-		q.where(`p.organization_id = any (@organizations)`, "organizations", organizations)
+		q.where(`p.organization_id = any (` + q.argument(organizations) + `)`)
 	default:
-		q.where(`(p.organization_id = any (@organizations) or p.id = any (@projects))`, "organizations", organizations)
-		q.arguments["projects"] = projects
+		q.whereIn(organizations, projects)
 	}
 	if f.Limits.limited() {
-		q.where(`(p.organization_id = any (@within_organizations) or p.id = any (@within_projects))`, "within_organizations", f.Limits.organizations())
-		q.arguments["within_projects"] = f.Limits.projects()
+		q.whereIn(f.Limits.organizations(), f.Limits.projects())
 	}
 	if f.Search != "" {
-		q.where(`(strpos(lower(p.name), lower(@search)) > 0 or strpos(p.ref, lower(@search)) > 0)`, "search", f.Search)
+		search := `lower(` + q.argument(f.Search) + `)`
+		q.where(`(strpos(lower(p.name), ` + search + `) > 0 or strpos(p.ref, ` + search + `) > 0)`)
 	}
 	if len(f.Statuses) > 0 {
-		q.where(`p.status = any (@statuses)`, "statuses", slices.Clone(f.Statuses))
+		q.where(`p.status = any (` + q.argument(f.Statuses) + `)`)
 	}
 	return q
+}
+
+func (q *projectQuery) whereIn(organizations, projects []int64) {
+	q.where(`(p.organization_id = any (` + q.argument(organizations) + `) or p.id = any (` + q.argument(projects) + `))`)
 }

@@ -55,32 +55,37 @@ const (
 	OperationRestoreBackup OperationKind = "restore_backup" // RestoreBackup
 )
 
+// ProjectSummary is what lists say of a project.
+type ProjectSummary struct {
+	ID               int64
+	Ref              Ref
+	OrganizationID   int64
+	Name             string
+	CloudProvider    string
+	Region           string
+	Target           string
+	ComputeSize      string
+	Status           Status
+	DBVersion        *string // `17.6`, as Postgres reports it; nil until it was seen
+	CreatedAt        time.Time
+	OrganizationSlug Slug
+}
+
 // Project is a row of platform.projects, without secrets and without the lease.
 type Project struct {
-	ID                 int64
-	Ref                Ref
-	OrganizationID     int64
-	OrganizationSlug   Slug
-	Name               string
-	CloudProvider      string
-	Region             string
-	Target             string
-	ComputeSize        string
+	ProjectSummary
 	Services           []string
 	Desired            Desired
 	Generation         int64
-	Status             Status
 	ObservedGeneration int64
 	Message            *string // the last error in plain words; nil when all is well
-	DBVersion          *string // `17.6`, as Postgres reports it; nil until it was seen
 	DBHost             *string // where postgres-meta reaches the database; nil until it was seen
 	DBPort             *int32
-	CreatedAt          time.Time
 	UpdatedAt          time.Time
 }
 
 // Running tells whether the project's services can be asked.
-func (p Project) Running() bool {
+func (p ProjectSummary) Running() bool {
 	return p.Status == StatusActiveHealthy || p.Status == StatusActiveUnhealthy
 }
 
@@ -129,9 +134,13 @@ type CreatedProject struct {
 	ServiceKey string
 }
 
-const projectColumns = `p.id, p.ref, p.organization_id, o.slug, p.name, p.cloud_provider, p.region, p.target, p.compute_size,
-	p.services, p.desired, p.generation, p.status, p.observed_generation, p.message, p.db_version, p.db_host, p.db_port,
-	p.created_at, p.updated_at`
+const (
+	// The organization's slug is not among them: who lists projects knows it.
+	projectSummaryColumns = `p.id, p.ref, p.organization_id, p.name, p.cloud_provider, p.region, p.target, p.compute_size,
+	p.status, p.db_version, p.created_at`
+	projectColumns     = projectSummaryColumns + `, o.slug, ` + projectRestColumns
+	projectRestColumns = `p.services, p.desired, p.generation, p.observed_generation, p.message, p.db_host, p.db_port, p.updated_at`
+)
 
 // CreateProject makes a project that is wanted active, and wakes the provisioner of its target. ErrNotFound: the
 // organization is gone.

@@ -19,19 +19,20 @@ type querier interface {
 
 // ProjectSecrets opens a project's secrets: the named ones, or all of them where no name is given.
 func (s *Store) ProjectSecrets(ctx context.Context, projectID int64, ref Ref, names ...string) (Secrets, error) {
-	read := func() (sealedSecrets, error) { return readSealedSecrets(ctx, s.pool, projectID) }
-	var sealed sealedSecrets
-	var err error
-	if s.memory != nil {
-		sealed, err = remember(s.memory, s.memory.secrets, projectID, read)
-	} else {
-		sealed, err = read()
-	}
+	sealed, err := s.sealedSecrets(ctx, projectID)
 	if err != nil {
 		return nil, wrap("read the project's secrets", err)
 	}
 	secrets, err := s.openSecrets(ref, sealed, names...)
 	return secrets, wrap("read the project's secrets", err)
+}
+
+func (s *Store) sealedSecrets(ctx context.Context, projectID int64) (sealedSecrets, error) {
+	read := func() (sealedSecrets, error) { return readSealedSecrets(ctx, s.pool, projectID) }
+	if s.memory == nil {
+		return read()
+	}
+	return remember(s.memory, s.memory.secrets, projectID, read)
 }
 
 // sealedSecrets are a project's secrets as they are kept, with the data key that they are sealed by.

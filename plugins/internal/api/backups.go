@@ -219,7 +219,7 @@ func backupStatus(backup store.Backup) string {
 
 func (a *API) listBackups(ctx context.Context, c *call, _ *refPath) (BackupsResponse, error) {
 	backups, err := a.store.Backups(ctx, c.project.ID)
-	return BackupsResponse{Backups: summariesOf(backups), Region: a.regionOf(c.project.Project)}, err
+	return BackupsResponse{Backups: summariesOf(backups), Region: a.regionOf(c.project.ProjectSummary)}, err
 }
 
 // summariesOf leaves out what failed: Studio shows everything that is not completed as in progress.
@@ -284,7 +284,7 @@ func (a *API) listV1Backups(ctx context.Context, c *call, _ *refPath) (V1Backups
 	for i, one := range backups {
 		list[i] = v1BackupOf(one)
 	}
-	return V1BackupsResponse{Backups: list, Region: a.regionOf(c.project.Project)}, err
+	return V1BackupsResponse{Backups: list, Region: a.regionOf(c.project.ProjectSummary)}, err
 }
 
 func v1BackupOf(one store.Backup) V1Backup {

@@ -55,7 +55,7 @@ func (a *API) listDatabases(ctx context.Context, c *call, _ *refPath) ([]Databas
 		return nil, err
 	}
 	primary := DatabaseDetail{
-		Identifier: string(p.Ref), DatabaseAddress: a.databaseAddress(details), CloudProvider: p.CloudProvider, Region: a.regionOf(p.Project),
+		Identifier: string(p.Ref), DatabaseAddress: a.databaseAddress(details.DatabasePort), CloudProvider: p.CloudProvider, Region: a.regionOf(p.ProjectSummary),
 		Size: p.ComputeSize, Status: databaseStatus(p.Status), InsertedAt: p.CreatedAt, RestURL: a.projectURL(p.Ref) + "/rest/v1/",
 	}
 	if primary.ConnectionString, err = a.connectionToken(p); err != nil || primary.ConnectionString == nil {

@@ -210,18 +210,18 @@ func (a *API) v1CreateProject(ctx context.Context, c *call, in *v1CreateProjectI
 		name: in.Body.Name, password: in.Body.DatabasePassword, size: in.Body.DesiredInstanceSize,
 		region: in.Body.RegionSelection.or(in.Body.Region), services: in.Body.ServiceChoice,
 	})
-	return a.v1ProjectOf(made.Project), err
+	return a.v1ProjectOf(made.ProjectSummary), err
 }
 
 func (a *API) v1GetProject(_ context.Context, c *call, _ *refPath) (V1ProjectWithDatabase, error) {
-	return a.v1ProjectWithDatabaseOf(c.project.Project), nil
+	return a.v1ProjectWithDatabaseOf(c.project.ProjectSummary), nil
 }
 
 func v1OrganizationOf(m store.Membership) V1Organization {
 	return V1Organization{ID: string(m.Slug), Slug: string(m.Slug), Name: m.Name}
 }
 
-func (a *API) v1ProjectOf(p store.Project) V1Project {
+func (a *API) v1ProjectOf(p store.ProjectSummary) V1Project {
 	return V1Project{
 		ID: string(p.Ref), Ref: string(p.Ref), Name: p.Name,
 		OrganizationID: string(p.OrganizationSlug), OrganizationSlug: string(p.OrganizationSlug),
@@ -229,7 +229,7 @@ func (a *API) v1ProjectOf(p store.Project) V1Project {
 	}
 }
 
-func (a *API) v1ProjectWithDatabaseOf(p store.Project) V1ProjectWithDatabase {
+func (a *API) v1ProjectWithDatabaseOf(p store.ProjectSummary) V1ProjectWithDatabase {
 	version := ""
 	if p.DBVersion != nil {
 		version = *p.DBVersion

@@ -61,7 +61,7 @@ func (a *API) listOrganizationProjects(ctx context.Context, c *call, in *organiz
 	return OrganizationProjectsResponse{list, Pagination{Count: page.Count, Limit: in.Limit, Offset: in.Offset}}, nil
 }
 
-func (a *API) organizationProjectOf(p store.Project) OrganizationProject {
+func (a *API) organizationProjectOf(p store.ProjectSummary) OrganizationProject {
 	return OrganizationProject{
 		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p),
 		InsertedAt: p.CreatedAt,

@@ -168,7 +168,7 @@ func (a *API) onPostgresPort(p store.ProjectAccess) bool {
 // runs without one.
 func (a *API) poolerAddress(ctx context.Context, p store.ProjectAccess) (DatabaseAddress, error) {
 	details, err := a.store.ProjectDetails(ctx, p.ID)
-	address := a.databaseAddress(details)
+	address := a.databaseAddress(details.DatabasePort)
 	if hasPooler(p) && details.PoolerPort != nil {
 		address.DBPort = *details.PoolerPort
 		address.DBUser = projectdb.RoleOwner + "." + string(p.Ref) // Supavisor finds the tenant by it

@@ -163,9 +163,9 @@ func (a *API) getProjectSettings(ctx context.Context, c *call, _ *refPath) (Proj
 		return ProjectSettingsResponse{}, err
 	}
 	settings := ProjectSettingsResponse{
-		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p.Project),
+		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p.ProjectSummary),
 		InsertedAt: p.CreatedAt, IsSensitive: found.Sensitive, AppConfig: a.appConfig(p.Ref), JWTSecret: found.Secrets[store.SecretJWT],
-		DatabaseAddress: a.databaseAddress(found.ProjectDetails), DBDNSName: a.settings.DatabaseHost, DBIPAddrConfig: "ipv4",
+		DatabaseAddress: a.databaseAddress(found.DatabasePort), DBDNSName: a.settings.DatabaseHost, DBIPAddrConfig: "ipv4",
 	}
 	settings.AppConfig.DBSchema = firstOf(postgrest.DBSchema)
 	if key, may := found.Secrets[store.SecretServiceKey]; may {
@@ -198,10 +198,11 @@ func (a *API) appConfig(ref store.Ref) ProjectAppConfig {
 	return config
 }
 
-func (a *API) databaseAddress(details store.ProjectDetails) DatabaseAddress {
+// databaseAddress is where psql reaches a database, at the port that it was given; nil: none yet.
+func (a *API) databaseAddress(port *int32) DatabaseAddress {
 	address := DatabaseAddress{DBHost: a.settings.DatabaseHost, DBName: projectdb.Database, DBUser: projectdb.RoleOwner}
-	if details.DatabasePort != nil {
-		address.DBPort = *details.DatabasePort
+	if port != nil {
+		address.DBPort = *port
 	}
 	return address
 }

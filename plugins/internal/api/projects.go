@@ -201,7 +201,7 @@ func (a *API) createProject(ctx context.Context, c *call, in *createProjectInput
 		return CreateProjectResponse{}, err
 	}
 	return CreateProjectResponse{
-		ProjectSummary: a.projectSummaryOf(made.Project),
+		ProjectSummary: a.projectSummaryOf(made.ProjectSummary),
 		AnonKey:        made.AnonKey, ServiceKey: made.ServiceKey, Endpoint: a.projectURL(made.Ref),
 	}, nil
 }
@@ -241,7 +241,7 @@ func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailR
 	}
 	return ProjectDetailResponse{
 		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, Status: string(p.Status),
-		CloudProvider: p.CloudProvider, Region: a.regionOf(p.Project), InfraComputeSize: p.ComputeSize,
+		CloudProvider: p.CloudProvider, Region: a.regionOf(p.ProjectSummary), InfraComputeSize: p.ComputeSize,
 		InsertedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 		ConnectionString: token, DBHost: a.settings.DatabaseHost, DBVersion: p.DBVersion, RestURL: a.projectURL(p.Ref) + "/rest/v1/",
 	}, nil
@@ -268,7 +268,7 @@ func (a *API) getProjectStatus(_ context.Context, c *call, _ *refPath) (ProjectS
 func (a *API) restoreProject(ctx context.Context, c *call, _ *refPath) (RestoreProjectResponse, error) {
 	p, err := a.store.ChangeProject(ctx, c.actor, c.project.Ref, store.OperationRestore)
 	return RestoreProjectResponse{
-		ID: p.ID, OrganizationID: p.OrganizationID, CloudProvider: p.CloudProvider, Region: a.regionOf(p), Status: string(p.Status),
+		ID: p.ID, OrganizationID: p.OrganizationID, CloudProvider: p.CloudProvider, Region: a.regionOf(p.ProjectSummary), Status: string(p.Status),
 		Backups: []BackupRef{},
 	}, err
 }
@@ -281,7 +281,7 @@ func (a *API) change(kind store.OperationKind) func(context.Context, *call, *ref
 	}
 }
 
-func (a *API) projectSummaryOf(p store.Project) ProjectSummary {
+func (a *API) projectSummaryOf(p store.ProjectSummary) ProjectSummary {
 	return ProjectSummary{
 		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, OrganizationSlug: string(p.OrganizationSlug),
 		Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p), InfraComputeSize: p.ComputeSize,

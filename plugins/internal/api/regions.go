@@ -90,7 +90,7 @@ func (a *API) registerRegions() {
 }
 
 // regionOf is what users call the deployment target that a project is on.
-func (a *API) regionOf(p store.Project) string {
+func (a *API) regionOf(p store.ProjectSummary) string {
 	if p.Adopted() {
 		return p.Region
 	}

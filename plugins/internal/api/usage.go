@@ -91,7 +91,7 @@ func (a *API) registerUsage() {
 
 // countedProject is a project and what was counted and measured of it.
 type countedProject struct {
-	project  store.Project
+	project  store.ProjectSummary
 	hours    []store.TrafficHour
 	measured []store.Measure
 }
@@ -176,7 +176,7 @@ func newUsage(metric string) Usage {
 	return Usage{Metric: metric, ProjectAllocations: []UsageAllocation{}, AvailableInPlan: true, Unlimited: true, PricingStrategy: "NONE"}
 }
 
-func (u *Usage) add(p store.Project, amount, unit float64) {
+func (u *Usage) add(p store.ProjectSummary, amount, unit float64) {
 	if amount == 0 {
 		return
 	}

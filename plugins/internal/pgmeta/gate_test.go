@@ -35,7 +35,7 @@ func (projects) ProjectByRef(_ context.Context, profileID int64, ref store.Ref) 
 		return store.ProjectAccess{}, store.ErrNotFound
 	}
 	host, port := "127.0.0.1", int32(54400)
-	return store.ProjectAccess{OrganizationRole: role, Project: store.Project{Ref: ref, Status: status, DBHost: &host, DBPort: &port}}, nil
+	return store.ProjectAccess{OrganizationRole: role, Project: store.Project{ProjectSummary: store.ProjectSummary{Ref: ref, Status: status}, DBHost: &host, DBPort: &port}}, nil
 }
 
 func (projects) ProjectSecrets(_ context.Context, _ int64, _ store.Ref, names ...string) (store.Secrets, error) {

@@ -85,7 +85,7 @@ func (w *world) ProjectToMeasure(context.Context, string, time.Duration) (store.
 	if !w.due {
 		return store.DueProject{}, store.ErrNotFound
 	}
-	return store.DueProject{Project: store.Project{Ref: ref, ComputeSize: "nano"}, ReadOnlyPassword: "hush", ExposedSchemas: "public"}, nil
+	return store.DueProject{Project: store.Project{ProjectSummary: store.ProjectSummary{Ref: ref, ComputeSize: "nano"}}, ReadOnlyPassword: "hush", ExposedSchemas: "public"}, nil
 }
 
 func (w *world) NoteFindings(_ context.Context, _ store.Project, found []store.Finding) error {

@@ -30,8 +30,8 @@ const (
 func wanted() stack.Wanted {
 	return stack.Wanted{
 		Project: store.Project{
-			Ref: "abcdefghijklmnopqrst", Target: "local", ComputeSize: "ci_small", Services: []string{"db"},
-			Desired: store.DesiredActive, Generation: 7,
+			ProjectSummary: store.ProjectSummary{Ref: "abcdefghijklmnopqrst", Target: "local", ComputeSize: "ci_small"},
+			Services:       []string{"db"}, Desired: store.DesiredActive, Generation: 7,
 		},
 		RestartedAt: map[string]int64{"": 5, "db": 4},
 		Secrets: store.Secrets{
