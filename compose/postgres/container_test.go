@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/url"
 	"testing"
 	"time"
@@ -116,13 +115,6 @@ func (d *database) wait() int64 {
 		require.NoError(d.t, err)
 		return -1
 	}
-}
-
-// waitFor waits inside the container, without a pause, until condition holds.
-func (d *database) waitFor(condition string) {
-	d.t.Helper()
-	got := d.output("timeout", "60", "sh", "-c", fmt.Sprintf("until %s; do :; done; echo yes", condition))
-	require.Equal(d.t, "yes\n", got)
 }
 
 func (d *database) output(command ...string) string {

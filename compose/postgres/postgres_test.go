@@ -144,9 +144,9 @@ func TestAnInterruptedInitIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	docker, image := setup(t)
 	data := newVolume(t, docker)
-	half := start(t, docker, image, data, "POSTGRES_PASSWORD=first")
-	half.waitFor(`test -d "$PGDATA/$PG_MAJOR.unfinished"`)
-	half.remove() // which kills it
+	half := startCommand(t, docker, image, data, []string{"sh", "-c",
+		`mkdir "$PGDATA/$PG_MAJOR.unfinished" && cp /usr/local/share/plurabase-postgres/cluster/PG_VERSION "$PGDATA/$PG_MAJOR.unfinished"`})
+	require.Zero(t, half.wait())
 
 	whole := start(t, docker, image, data, "POSTGRES_PASSWORD="+password)
 	execute(t, whole.connect("postgres", password), "select")

@@ -30,7 +30,7 @@ func TestTheFilesThatGoIntoTheImageAreReadableAndTheHooksCanBeRun(t *testing.T) 
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(folder)) }()
 	for name, mode := range map[string]os.FileMode{
-		".": 0o755, "image": 0o755, "image/entrypoint.sh": 0o644, "build/account.sh": 0o755, "build/install.sh": 0o755,
+		".": 0o755, "image": 0o755, "image/entrypoint.sh": 0o644, "build/account.sh": 0o755, "build/install.sh": 0o755, "build/cluster.sh": 0o644,
 	} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		require.NoError(t, err)

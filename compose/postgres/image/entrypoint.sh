@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts Postgres, and the first time makes the cluster. It keeps to what supabase/postgres promises, as far as the
+# Starts Postgres, and the first time lays the cluster out. It keeps to what supabase/postgres promises, as far as the
 # provisioner uses it: POSTGRES_PASSWORD (needed the first time alone), PGDATA, port 5432.
 set -eu
 
@@ -25,36 +25,28 @@ main() {
 	exec postgres "$@" -D "$cluster" -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf"
 }
 
-# initialize makes the cluster under another name, and gives it its own when it is complete and on disk. Killed on the
-# way, it leaves what the next start throws away.
+# initialize copies the image's cluster under another name, and gives it its own when it is complete and on disk. Killed
+# on the way, it leaves what the next start throws away.
 initialize() {
 	[ -n "${POSTGRES_PASSWORD:-}" ] || fail "POSTGRES_PASSWORD is needed to make a new database"
 	refuse_other_versions
 	# As process 1, the shell would not hear of these by default.
 	trap 'exit 130' INT TERM
 	rm -rf "$unfinished"
-	initdb --pgdata="$unfinished" --username=supabase_admin --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync \
-		>/dev/null
-	set_up
+	cp -a "$here/cluster" "$unfinished"
+	set_passwords
 	initdb --sync-only --pgdata="$unfinished" >/dev/null
 	mv -T "$unfinished" "$cluster"
 	sync "$PGDATA" # the new name too
 	trap - INT TERM
 }
 
-# set_up runs our SQL in a server that nobody outside can reach: without TCP, its socket in the closed folder.
-set_up() {
-	postgres -D "$unfinished" -c listen_addresses= -c unix_socket_directories="$unfinished" -c fsync=off \
-		-c shared_preload_libraries=pg_stat_statements -c log_min_error_statement=panic -c log_min_messages=warning &
-	server=$!
-	until pg_isready --quiet --host="$unfinished" --username=supabase_admin --dbname=postgres; do
-		kill -0 "$server" 2>/dev/null || fail "Postgres ended while it was being set up"
-		sleep 0.1
-	done
-	psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --single-transaction --host="$unfinished" \
-		--username=supabase_admin --dbname=postgres --file="$here/roles.sql" --file="$here/schemas.sql"
-	kill -INT "$server"
-	wait "$server"
+# set_passwords runs a server for itself alone, which takes a statement a line.
+set_passwords() {
+	quoted=$(printf %s "$POSTGRES_PASSWORD" | sed "s/'/''/g")
+	printf "alter role %s password '%s'\n" supabase_admin "$quoted" postgres "$quoted" |
+		postgres --single -D "$unfinished" -c exit_on_error=on -c fsync=off -c log_min_error_statement=panic \
+			-c log_min_messages=fatal postgres >/dev/null || fail "the passwords could not be set"
 }
 
 # refuse_other_versions keeps us from making a second, empty cluster beside one that holds somebody's data.

@@ -1,11 +1,10 @@
 -- The roles that Supabase's services and tools expect, with the rights that upstream gives them (supabase/postgres,
--- migrations/db). Run by supabase_admin, the superuser that initdb made.
+-- migrations/db). Run by supabase_admin, the superuser that initdb made. Passwords come later, with the container's first start.
 
-\getenv password POSTGRES_PASSWORD
-alter role supabase_admin with createdb createrole replication bypassrls password :'password';
+alter role supabase_admin with createdb createrole replication bypassrls;
 
 -- What users and Studio connect as. No superuser, as upstream: it can't read the server's files or run programs.
-create role postgres with login createdb createrole replication bypassrls password :'password';
+create role postgres with login createdb createrole replication bypassrls;
 alter database postgres owner to postgres;
 
 -- What a request to the API runs as. PostgREST signs in as authenticator and then takes the token's role.
