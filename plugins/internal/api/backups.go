@@ -249,21 +249,27 @@ func (a *API) downloadBackup(ctx context.Context, c *call, in *backupInput) (Dow
 	if err != nil {
 		return DownloadBackupResponse{}, problem.OrNotFound(err, "Backup not found")
 	}
+	from, err := a.downloadsOf(ctx, backup)
+	if err != nil {
+		return DownloadBackupResponse{}, err
+	}
+	token, err := a.store.AllowDownload(ctx, c.actor, c.project.Project, backup.ID)
+	return DownloadBackupResponse{from + "?token=" + token}, problem.OrNotFound(err, "Backup not found")
+}
+
+// downloadsOf is where a backup can be fetched, by whoever has leave.
+func (a *API) downloadsOf(ctx context.Context, backup store.Backup) (string, error) {
 	kept, err := a.store.BackupTarget(ctx, backup.Target)
 	switch {
 	case err != nil:
-		return DownloadBackupResponse{}, err
+		return "", err
 	case kept == nil:
-		return DownloadBackupResponse{}, problem.New(http.StatusConflict, "The deployment target that has this backup no longer keeps any.")
+		return "", problem.New(http.StatusConflict, "The deployment target that has this backup no longer keeps any.")
 	case kept.PublicURL == nil:
-		return DownloadBackupResponse{}, problem.New(http.StatusConflict, fmt.Sprintf(
+		return "", problem.New(http.StatusConflict, fmt.Sprintf(
 			"Downloads are not set up here. The operator finds this backup on the host %s, in the folder %s of its backup directory.", kept.Host, location(backup)))
 	}
-	allowed, err := a.store.AllowDownload(ctx, c.actor, c.project.Project, in.Body.ID)
-	if err != nil {
-		return DownloadBackupResponse{}, problem.OrNotFound(err, "Backup not found")
-	}
-	return DownloadBackupResponse{fmt.Sprintf("%s/%d?token=%s", *kept.PublicURL, backup.ID, allowed.Token)}, nil
+	return fmt.Sprintf("%s/%d", *kept.PublicURL, backup.ID), nil
 }
 
 func location(backup store.Backup) string {

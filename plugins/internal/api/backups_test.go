@@ -17,6 +17,8 @@ var backupExamples = map[string]example{
 	"POST /v1/projects/{ref}/database/webhooks/enable":      {status: 409},
 	"POST /platform/database/{ref}/backups/restore":         {prepare: aBackup, body: `{"id":{backup}}`},
 	"POST /platform/database/{ref}/backups/download":        {prepare: aBackup, body: `{"id":{backup}}`},
+	"GET /platform/storage/{ref}/archive":                   {prepare: aBackup},
+	"POST /platform/storage/{ref}/archive":                  {prepare: aBackup},
 	"POST /platform/database/{ref}/clone":                   {prepare: aBackup, body: `{"newProjectName":"copy","newDbPass":"correct horse"}`},
 	"POST /v1/projects/{ref}/database/backups":              {prepare: aBackup},
 	"POST /v1/projects/{ref}/database/backups/restore-pitr": {prepare: aBackup, body: fmt.Sprintf(`{"recovery_time_target_unix":%d}`, storetest.Now.Unix())},
@@ -89,6 +91,35 @@ func TestWithoutDownloadsTheAPISaysWhereABackupIs(t *testing.T) {
 	refused := w.raw(w.as(store.RoleOwner), http.MethodPost, "/platform/database/"+p.ref+"/backups/download", `{"id":`+id+`}`)
 	require.Equal(t, http.StatusConflict, refused.Code)
 	require.Contains(t, messageOf(refused), "on the host one, in the folder "+p.ref+"/1")
+}
+
+func TestTheArchiveOfStoredFilesIsThatOfTheNewestBackup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.place()
+	archive := "/platform/storage/" + p.ref + "/archive"
+	w.exec(`update platform.projects set services = '{db}' where ref = $1`, p.ref)
+	owner := w.as(store.RoleOwner)
+	require.JSONEq(t, `{"archive_empty":true,"file_url":"","fileUrl":""}`, w.succeed(owner, http.MethodGet, archive, "").Body.String())
+
+	w.exec(`update platform.projects set services = '{db,storage}' where ref = $1`, p.ref)
+	none := w.raw(owner, http.MethodGet, archive, "")
+	require.Equal(t, http.StatusNotFound, none.Code)
+	require.Contains(t, messageOf(none), "Storage archive not found", "what Studio looks for, to ask for one and wait")
+	require.Equal(t, http.StatusConflict, w.raw(owner, http.MethodPost, archive, "").Code, "not set up")
+
+	aBackup(w, p)
+	newest := aBackup(w, p)["backup"]
+	w.backup(p.ref, "failed")
+	var got StorageArchiveResponse
+	w.list(owner, archive, &got)
+	require.Contains(t, got.FileURL, "https://api.example.com/backups/"+newest+"/storage?token=")
+	require.Equal(t, got.FileURL, got.FileURLCamel)
+	require.False(t, got.Empty)
+	w.succeed(owner, http.MethodPost, archive, "")
+	var listed V1BackupsResponse
+	w.list(owner, "/v1/projects/"+p.ref+"/database/backups", &listed)
+	require.Equal(t, "PENDING", listed.Backups[0].Status)
 }
 
 func TestOnlyTheTimeOfABackupIsRestored(t *testing.T) {

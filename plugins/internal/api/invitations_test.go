@@ -27,7 +27,7 @@ func (w *world) invite(p place, body string) string {
 	require.Equal(w.t, http.StatusCreated, status, made)
 	link, err := url.Parse(made["link"].(string))
 	require.NoError(w.t, err)
-	require.Equal(w.t, "http://localhost:8000/join", link.Scheme+"://"+link.Host+link.Path)
+	require.Equal(w.t, w.settings.PublicURL+"/join", link.Scheme+"://"+link.Host+link.Path)
 	require.Equal(w.t, p.slug, link.Query().Get("slug"))
 	return link.Query().Get("token")
 }

@@ -67,7 +67,7 @@ func (r *robot) ask(changes url.Values) *url.URL {
 func (r *robot) request(changes url.Values) string {
 	r.t.Helper()
 	location := r.ask(changes)
-	require.Equal(r.t, "http://localhost:8000/authorize", location.Scheme+"://"+location.Host+location.Path)
+	require.Equal(r.t, r.settings.PublicURL+"/authorize", location.Scheme+"://"+location.Host+location.Path)
 	return location.Query().Get("auth_id")
 }
 

@@ -123,6 +123,7 @@ func (a *API) registerStorage() {
 		kind: Proxied, summary: "Delete all objects of a bucket",
 	}, a.emptyBucket)
 	a.registerStorageObjects()
+	a.registerStorageArchive()
 	a.registerStorageMissing()
 }
 

@@ -25,7 +25,6 @@ const (
 	analyticsBucketsMissing = "Analytics buckets need an Iceberg catalog, which this platform does not run."
 	vectorBucketsMissing    = "Vector buckets need a vector store, which this platform does not run."
 	credentialsMissing      = "A self-hosted Storage knows one pair of S3 keys, which is in its environment: it cannot be given others."
-	archiveMissing          = "This platform makes no archive of a project's objects. Download them by S3, or from Studio."
 )
 
 // registerStorageMissing registers what Storage offers upstream alone.
@@ -56,8 +55,6 @@ func (a *API) registerStorageMissing() {
 		{http.MethodDelete, "/vector-buckets/{id}/indexes/{indexName}", write, vectorBucketsMissing},
 		{http.MethodPost, "/credentials", admin, credentialsMissing},
 		{http.MethodDelete, "/credentials/{id}", admin, credentialsMissing},
-		{http.MethodGet, "/archive", read, archiveMissing},
-		{http.MethodPost, "/archive", write, archiveMissing},
 	} {
 		refuse(a, route{
 			method: missing.method, path: storage + missing.path, permission: missing.permission, summary: "Not here",
