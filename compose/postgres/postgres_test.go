@@ -144,8 +144,8 @@ func TestAnInterruptedInitIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	docker, image := setup(t)
 	data := newVolume(t, docker)
-	half := startCommand(t, docker, image, data, []string{"sh", "-c",
-		`mkdir "$PGDATA/$PG_MAJOR.unfinished" && cp /usr/local/share/plurabase-postgres/cluster/PG_VERSION "$PGDATA/$PG_MAJOR.unfinished"`})
+	const interrupt = `mkdir "$PGDATA/$PG_MAJOR.unfinished" && cp /usr/local/share/plurabase-postgres/cluster/PG_VERSION "$PGDATA/$PG_MAJOR.unfinished"`
+	half := startCommand(t, docker, image, data, []string{"sh", "-c", interrupt})
 	require.Zero(t, half.wait())
 
 	whole := start(t, docker, image, data, "POSTGRES_PASSWORD="+password)

@@ -113,6 +113,12 @@ func (c contract) studioCalls() int {
 // askExample sends the request that has to succeed.
 func (w *world) askExample(r route, p place) *httptest.ResponseRecorder {
 	w.t.Helper()
+	return w.example(r, p)()
+}
+
+// example prepares what the request that has to succeed needs, and returns what sends it.
+func (w *world) example(r route, p place) (send func() *httptest.ResponseRecorder) {
+	w.t.Helper()
 	one := examples[r.method+" "+r.path]
 	path, body := r.path, one.body
 	if one.query != "" {
@@ -128,7 +134,9 @@ func (w *world) askExample(r route, p place) *httptest.ResponseRecorder {
 	}
 	path = p.fill(path)
 	id := cmp.Or(one.as, callers[2].id)
-	return w.rawAs(one.contentType, session(w.t, id, email(id)), r.method, path, p.fill(body))
+	return func() *httptest.ResponseRecorder {
+		return w.rawAs(one.contentType, session(w.t, id, email(id)), r.method, path, p.fill(body))
+	}
 }
 
 // complain says what is wrong with the answer to an example; empty where nothing is.
