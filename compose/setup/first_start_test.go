@@ -53,8 +53,8 @@ func TestAFirstStartSaysWhatItMadeAndWhatItMisses(t *testing.T) {
 	require.Equal(t, "Made the organization \"Main\" of ada@plurabase.test.\n", told.String())
 }
 
+// The roles are the whole server's, so that nothing else may prepare a database of it at the same time.
 func TestAnEmptyDatabaseIsPreparedAgainAndAgain(t *testing.T) {
-	t.Parallel()
 	admin := pgtest.URL(t)
 	conn, err := pgx.Connect(t.Context(), admin)
 	require.NoError(t, err)

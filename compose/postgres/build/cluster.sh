@@ -1,3 +1,4 @@
+#!/bin/sh
 # Makes the cluster that the image's containers start with. It is run inside the image's root, as postgres, when the image is
 # made: that takes a second, which every new project would pay.
 set -eu

@@ -55,7 +55,7 @@ func Settings[S interface{ Check() error }]() (S, error) {
 // context ends with the plugin.
 func Main(newConfig func() any, prepare func(context.Context) error) {
 	flag.Parse()
-	if _, set := os.LookupEnv("GOGC"); !set {
+	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
 	if err := run(newConfig, prepare); err != nil {
