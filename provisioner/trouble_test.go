@@ -5,14 +5,17 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -30,6 +33,7 @@ import (
 type ownDocker struct {
 	*bundle
 	dir     string
+	bridge  string
 	process *exec.Cmd
 	log     *buffer
 }
@@ -57,6 +61,7 @@ func ownEngine(t *testing.T) *ownDocker {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = syscall.Unmount(d.path("data"), syscall.MNT_DETACH) })
+	d.makeBridge()
 	own, err := client.NewClientWithOpts(client.WithHost(d.host()), client.WithAPIVersionNegotiation())
 	require.NoError(t, err)
 	d.docker = own
@@ -84,11 +89,24 @@ func (d *ownDocker) path(name string) string { return filepath.Join(d.dir, name)
 
 func (d *ownDocker) host() string { return "unix://" + d.path("docker.sock") }
 
+// makeBridge makes a bridge that the engine is told to use: without one it would remove docker0, which is the machine's own engine's.
+func (d *ownDocker) makeBridge() {
+	d.Helper()
+	d.bridge = "plurabase-" + strings.ToLower(rand.Text()[:4])
+	ip := func(arguments ...string) {
+		output, err := exec.Command("ip", arguments...).CombinedOutput()
+		require.NoError(d, err, "%s", output)
+	}
+	ip("link", "add", "name", d.bridge, "type", "bridge")
+	d.Cleanup(func() { ip("link", "delete", d.bridge) })
+	ip("address", "add", fmt.Sprintf("10.255.%d.1/24", mathrand.N(256)), "dev", d.bridge)
+}
+
 // up starts the engine, and waits until it answers. It leaves the machine's packet filter alone.
 func (d *ownDocker) up() {
 	d.Helper()
 	d.process = exec.Command("dockerd", "--host="+d.host(), "--data-root="+d.path("data"), "--exec-root="+d.path("exec"),
-		"--pidfile="+d.path("pid"), "--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false")
+		"--pidfile="+d.path("pid"), "--bridge="+d.bridge, "--iptables=false", "--ip-masq=false", "--ip-forward=false")
 	d.process.Stdout, d.process.Stderr = d.log, d.log
 	require.NoError(d, d.process.Start())
 	require.Eventually(d, func() bool {

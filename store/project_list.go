@@ -76,7 +76,7 @@ func (s *Store) Projects(ctx context.Context, profileID int64, filter ProjectFil
 	}
 	// A page that is not full is the last one, and says itself how many there are.
 	list.Count = int64(filter.Offset + len(list.Projects))
-	if len(list.Projects) == 0 && filter.Offset > 0 || len(list.Projects) == filter.Limit {
+	if len(list.Projects) == 0 && filter.Offset > 0 || filter.Limit > 0 && len(list.Projects) == filter.Limit {
 		err = s.pool.QueryRow(ctx, `select count(*)`+matching, q.arguments[:counted]...).Scan(&list.Count)
 	}
 	return list, wrap("count the projects", err)

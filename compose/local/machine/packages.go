@@ -24,6 +24,7 @@ var needs = []need{
 	{"postgresql", func() bool { _, err := pgserver.FindBinaries(); return err == nil }},
 	{"docker.io", inPath("dockerd")},
 	{"iptables", inPath("iptables")},
+	{"iproute2", inPath("ip")},
 	{"mmdebstrap", inPath("mmdebstrap")},
 	{"openssl", inPath("openssl")},
 	{"shellcheck", inPath("shellcheck")},
