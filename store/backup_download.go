@@ -44,8 +44,8 @@ func (s *Store) AllowDownload(ctx context.Context, actor Actor, project Project,
 	})
 }
 
-// AllowStorageDownload gives leave to fetch the stored files of a backup. Nothing is noted of it, as nothing is of what the same people
-// fetch from Storage itself.
+// AllowStorageDownload gives leave to fetch the stored files of a backup. Nothing is noted of it, as nothing is of what is fetched from
+// Storage itself.
 func (s *Store) AllowStorageDownload(backup Backup) (token string) {
 	return s.downloadToken(backup.ID, DownloadStorage)
 }

@@ -21,15 +21,16 @@ type StorageArchiveResponse struct {
 // noArchive begins as Studio expects it: only so it asks for an archive to be made, and waits.
 const noArchive = "Storage archive not found: the project was not backed up yet."
 
-// registerStorageArchive registers the archive of a project's stored files, which is that of its newest backup.
+// registerStorageArchive registers the archive of a project's stored files, which is that of its newest backup, and for whom backups are.
 func (a *API) registerStorageArchive() {
 	const archive = "/platform/storage/{ref}/archive"
+	backup := access.InProject(access.InfraExecute, "queue_job.restore.prepare")
 	handle(a, route{
-		method: http.MethodGet, path: archive, permission: access.InProject(access.StorageRead, "*"), kind: Real,
+		method: http.MethodGet, path: archive, permission: backup, kind: Real,
 		summary: "Where a project's stored files can be fetched, as its newest backup has them",
 	}, a.getStorageArchive)
 	act(a, route{
-		method: http.MethodPost, path: archive, permission: access.InProject(access.StorageWrite, "*"), status: http.StatusCreated, kind: Real,
+		method: http.MethodPost, path: archive, permission: backup, status: http.StatusCreated, kind: Real,
 		summary: "Back a project up now, its stored files with it",
 	}, func(ctx context.Context, c *call, _ *refPath) error {
 		_, err := a.store.RequestBackup(ctx, c.actor, c.project.Ref)

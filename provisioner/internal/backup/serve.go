@@ -17,15 +17,15 @@ import (
 // Postgres or a plugin.
 func (k *Keeper) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /backups/{id}", k.download(store.DownloadWhole, sendWhole))
-	mux.HandleFunc("GET /backups/{id}/storage", k.download(store.DownloadStorage, sendStorage))
+	mux.HandleFunc("GET /backups/{id}", k.download(store.DownloadWhole))
+	mux.HandleFunc("GET /backups/{id}/storage", k.download(store.DownloadStorage))
 	return mux
 }
 
 // errNoStorage says that the project had no Storage when it was backed up.
 var errNoStorage = errors.New("the backup has no stored files")
 
-func (k *Keeper) download(part store.DownloadPart, send func(io.Writer, kept, store.Backup) error) http.HandlerFunc {
+func (k *Keeper) download(part store.DownloadPart) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 		if err != nil || !k.Store.DownloadAllowed(id, part, r.URL.Query().Get("token")) {
@@ -34,7 +34,7 @@ func (k *Keeper) download(part store.DownloadPart, send func(io.Writer, kept, st
 		}
 		backup, err := k.Store.TargetBackup(r.Context(), k.Settings.Target, id)
 		if err == nil {
-			err = k.send(w, backup, part, send)
+			err = k.send(w, backup, part)
 		}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -48,7 +48,7 @@ func (k *Keeper) download(part store.DownloadPart, send func(io.Writer, kept, st
 	}
 }
 
-func (k *Keeper) send(w http.ResponseWriter, backup store.Backup, part store.DownloadPart, send func(io.Writer, kept, store.Backup) error) error {
+func (k *Keeper) send(w http.ResponseWriter, backup store.Backup, part store.DownloadPart) error {
 	source, err := open(k.Settings.Directory, deref(backup.Location))
 	if err != nil {
 		return err
@@ -63,11 +63,10 @@ func (k *Keeper) send(w http.ResponseWriter, backup store.Backup, part store.Dow
 	w.Header().Set("Content-Type", "application/x-tar")
 	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.tar"`, name))
 	w.Header().Set("Cache-Control", "no-store")
-	return send(w, source, backup)
-}
-
-// sendStorage sends the files as they lie in Storage's volume.
-func sendStorage(w io.Writer, source kept, _ store.Backup) error {
+	if part == store.DownloadWhole {
+		return sendWhole(w, source, backup)
+	}
+	// As the files lie in Storage's volume.
 	return source.read(storageFile, func(in io.Reader) error {
 		_, err := io.Copy(w, in)
 		return err
