@@ -147,6 +147,7 @@ func TestWhatIsNoQueryOfTheLogPagesIsRefusedByName(t *testing.T) {
 		"select id from auth_logs union select 1 from auth_logs":           "select",
 		"delete from auth_logs":                                            "delete",
 		"select id from auth_logs where regexp_contains(id, '(')":          "'('",
+		"select id from auth_logs where id like '\xa6%'":                   `\xa6`,
 		"select id from auth_logs where regexp_contains(id, id)":           "id",
 		"select id from auth_logs limit all":                               "",
 		"select id from auth_logs where id = 'a' and":                      "",

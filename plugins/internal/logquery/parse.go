@@ -216,7 +216,10 @@ func (p *parser) comparison() expression {
 		if !isText(token) {
 			p.failAt(token)
 		}
-		pattern := likePattern(unquote(token))
+		pattern, err := likePattern(unquote(token))
+		if err != nil {
+			p.failAt(token)
+		}
 		found = known(func(v []any) any { return pattern.MatchString(textOf(v[0])) }, []expression{left})
 	case p.take("between"):
 		low := p.operand()
@@ -258,10 +261,10 @@ func known(do func([]any) any, with []expression) expression {
 	}, with}
 }
 
-// likePattern is the regular expression of a pattern with % and _.
-func likePattern(pattern string) *regexp.Regexp {
+// likePattern is the regular expression of a pattern with % and _. What isn't UTF-8 has none.
+func likePattern(pattern string) (*regexp.Regexp, error) {
 	quoted := regexp.QuoteMeta(pattern)
-	return regexp.MustCompile("(?s)^" + strings.NewReplacer("%", ".*", "_", ".").Replace(quoted) + "$")
+	return regexp.Compile("(?s)^" + strings.NewReplacer("%", ".*", "_", ".").Replace(quoted) + "$")
 }
 
 func (p *parser) list() []expression {
