@@ -52,10 +52,14 @@ var transitions = map[OperationKind]transition{
 		StatusActiveHealthy:   StatusRestoring,
 		StatusActiveUnhealthy: StatusRestoring,
 	}},
+	OperationMigrate: {DesiredActive, map[Status]Status{
+		StatusActiveHealthy:   StatusActiveHealthy,
+		StatusActiveUnhealthy: StatusActiveUnhealthy,
+	}},
 }
 
 // words name what an operation is where its kind alone is no word.
-var words = map[OperationKind]string{OperationRestoreBackup: "restore of a backup"}
+var words = map[OperationKind]string{OperationRestoreBackup: "restore of a backup", OperationMigrate: "migration"}
 
 func (k OperationKind) word() string {
 	if word, named := words[k]; named {
@@ -127,6 +131,11 @@ func (s *Store) ChangeProject(ctx context.Context, actor Actor, ref Ref, kind Op
 		entry := AuditEntry{Action: "projects." + string(kind), OrganizationID: project.OrganizationID, ProjectRef: ref}
 		if kind == OperationDelete && project.Desired == DesiredRemoved {
 			return project, entry, nil
+		}
+		if kind == OperationDelete {
+			if err := requireNoBranches(ctx, tx, project); err != nil {
+				return Project{}, entry, err
+			}
 		}
 		if kind == OperationDelete && project.Adopted() {
 			entry.Action = "projects.detach"

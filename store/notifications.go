@@ -151,6 +151,8 @@ var told = map[OperationKind]struct{ done, failed string }{
 
 	OperationBackup:        {"", "%s could not be backed up"},
 	OperationRestoreBackup: {"%s has the data of its backup again", "A backup of %s could not be restored"},
+
+	OperationMigrate: {"%s has its new migrations", "%s could not take migrations over"},
 }
 
 // notifyOperation tells the members who may see a project how an operation on it ended.

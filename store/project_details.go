@@ -132,6 +132,12 @@ func (s *Store) TransferProject(ctx context.Context, actor Actor, ref Ref, organ
 		if project.Desired == DesiredRemoved {
 			return struct{}{}, entry, &ConflictError{"The project is being deleted."}
 		}
+		if project.ParentRef != nil {
+			return struct{}{}, entry, &ConflictError{"A branch stays in the organization of its project."}
+		}
+		if err := requireNoBranches(ctx, tx, project); err != nil {
+			return struct{}{}, entry, err
+		}
 		if err := s.moveProject(ctx, tx, project, organizationID); err != nil {
 			return struct{}{}, entry, err
 		}

@@ -66,9 +66,11 @@ func (s *Store) Projects(ctx context.Context, profileID int64, filter ProjectFil
 	var p ProjectSummary
 	_, err = pgx.ForEachRow(rows, []any{
 		&p.ID, &p.Ref, &p.OrganizationID, &p.Name, &p.CloudProvider, &p.Region, &p.Target, &p.ComputeSize, &p.Status, &p.DBVersion, &p.CreatedAt,
+		&p.Branching, &p.PreviewRefs,
 	}, func() error {
 		p.OrganizationSlug = slugOf(memberships, p.OrganizationID)
 		list.Projects = append(list.Projects, p)
+		p.PreviewRefs = nil // what is scanned into next is another list
 		return nil
 	})
 	if err != nil {
@@ -131,7 +133,7 @@ func (f ProjectFilter) query(memberships []Membership) *projectQuery {
 	if len(organizations)+len(projects) == 0 {
 		return nil
 	}
-	q := &projectQuery{}
+	q := &projectQuery{conditions: []string{`p.parent_id is null`}}
 	switch {
 	case len(projects) == 0 && len(organizations) == 1:
 		q.where(`p.organization_id = ` + q.argument(organizations[0]))

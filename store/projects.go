@@ -53,6 +53,8 @@ const (
 
 	OperationBackup        OperationKind = "backup"         // RequestBackup, ScheduleBackup
 	OperationRestoreBackup OperationKind = "restore_backup" // RestoreBackup
+
+	OperationMigrate OperationKind = "migrate" // TakeOver, ResetBranch
 )
 
 // ProjectSummary is what lists say of a project.
@@ -68,6 +70,8 @@ type ProjectSummary struct {
 	Status           Status
 	DBVersion        *string // `17.6`, as Postgres reports it; nil until it was seen
 	CreatedAt        time.Time
+	Branching        bool  // it is the default branch of those that follow it
+	PreviewRefs      []Ref // of its branches, oldest first
 	OrganizationSlug Slug
 }
 
@@ -82,6 +86,7 @@ type Project struct {
 	DBHost             *string // where postgres-meta reaches the database; nil until it was seen
 	DBPort             *int32
 	UpdatedAt          time.Time
+	ParentRef          *Ref // of the project whose branch it is; nil: it is none
 }
 
 // Running tells whether the project's services can be asked.
@@ -137,9 +142,11 @@ type CreatedProject struct {
 const (
 	// The organization's slug is not among them: who lists projects knows it.
 	projectSummaryColumns = `p.id, p.ref, p.organization_id, p.name, p.cloud_provider, p.region, p.target, p.compute_size,
-	p.status, p.db_version, p.created_at`
+	p.status, p.db_version, p.created_at, p.branching,
+	case when p.branching then array(select b.ref from platform.projects b where b.parent_id = p.id order by b.id) end`
 	projectColumns     = projectSummaryColumns + `, o.slug, ` + projectRestColumns
-	projectRestColumns = `p.services, p.desired, p.generation, p.observed_generation, p.message, p.db_host, p.db_port, p.updated_at`
+	projectRestColumns = `p.services, p.desired, p.generation, p.observed_generation, p.message, p.db_host, p.db_port, p.updated_at,
+	(select q.ref from platform.projects q where q.id = p.parent_id)`
 )
 
 // CreateProject makes a project that is wanted active, and wakes the provisioner of its target. ErrNotFound: the

@@ -20,6 +20,8 @@ type Migration struct {
 	Rollback       []string
 	CreatedBy      *string // an e-mail address
 	IdempotencyKey *string
+	// Noted says that it is noted in a history without being run there (TakeOver).
+	Noted bool `db:"-"`
 }
 
 // NewMigration is what a user decides of a migration.

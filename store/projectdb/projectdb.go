@@ -46,8 +46,7 @@ func (a Address) GoString() string { return a.String() }
 // ErrUnreachable says that the database could not be reached.
 var ErrUnreachable = errors.New("the project's database cannot be reached")
 
-// connect opens a connection of its own: what a user's SQL sets in a session must not outlive the request.
-func (a Address) connect(ctx context.Context) (*pgx.Conn, error) {
+func (a Address) config() (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
 		return nil, fmt.Errorf("prepare a connection: %w", err)
@@ -65,6 +64,15 @@ func (a Address) connect(ctx context.Context) (*pgx.Conn, error) {
 	if a.Role == RoleAdmin {
 		// Nothing that a user made may stand in for one of Postgres' own functions when a superuser calls it.
 		config.RuntimeParams["search_path"] = "pg_catalog, pg_temp"
+	}
+	return config, nil
+}
+
+// connect opens a connection of its own: what a user's SQL sets in a session must not outlive the request.
+func (a Address) connect(ctx context.Context) (*pgx.Conn, error) {
+	config, err := a.config()
+	if err != nil {
+		return nil, err
 	}
 	connection, err := pgx.ConnectConfig(ctx, config)
 	if err == nil {

@@ -2,9 +2,14 @@ package projectdb
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// PlatformSchemas are those that Supabase's services and extensions make themselves, the same in every project.
+var PlatformSchemas = strings.Fields(`auth storage realtime _realtime extensions graphql graphql_public vault net cron pgmq pgmq_public
+	pgsodium pgsodium_masks pgbouncer supabase_functions supabase_migrations _analytics _supavisor pgtle tiger tiger_data topology`)
 
 // Schemas lists the schemas of the database that are not Postgres' own.
 func (a Address) Schemas(ctx context.Context) ([]string, error) {

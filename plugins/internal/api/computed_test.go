@@ -312,12 +312,13 @@ var constants = map[string]string{
 		V1Backup.IsPhysicalBackup V1BackupsResponse.PITREnabled V1BackupsResponse.PhysicalBackupData V1BackupsResponse.WALGEnabled
 		DownloadableBackupsResponse.Status ProjectDetailResponse.IsPhysicalBackupsEnabled ProjectSummary.IsPhysicalBackupsEnabled
 		ResourceWarnings.NeedPITR`,
+	"Branches are listed with their project, and not among an organization's.": `OrganizationProject.IsBranch`,
 	"A paused project keeps its volumes for as long as somebody wants: it is restored from no backup.": `
 		BackupRef.ID RestoreProjectResponse.Backups PauseStatusResponse.LatestDownloadableBackupID
 		PauseStatusResponse.MaxDaysTillRestoreDisabled PauseStatusResponse.RemainingDaysTillRestoreDisabled`,
-	"A project is one database on a machine of the operator's: no branches, replicas, clusters or other engines.": `
-		OrganizationProject.IsBranch ProjectDatabase.Type ProjectDetailResponse.HighAvailability ProjectDetailResponse.IsBranchEnabled
-		ProjectSummary.IsBranchEnabled ProjectSummary.PreviewBranchRefs SupavisorConfig.DatabaseType OrganizationResponse.HasOrioleProject
+	"A project is one database on a machine of the operator's: no replicas, clusters or other engines.": `
+		ProjectDatabase.Type ProjectDetailResponse.HighAvailability
+		SupavisorConfig.DatabaseType OrganizationResponse.HasOrioleProject
 		ComputeMeta.CPUDedicated CloneBackupsResponse.TargetVolumeSizeGB ProjectClonedResponse.TargetDiskSizeGB DeploymentTarget.Provider
 		Run.CheckRunID Run.Workdir`,
 	"A project's database has one name, and its services are reached without TLS inside their own network.": `
@@ -325,7 +326,7 @@ var constants = map[string]string{
 		ProjectSettingsResponse.DBIPAddrConfig V2DatabaseConfig.SSLEnforced SupavisorConfig.IsUsingSCRAMAuth`,
 	"What the operator runs is what is released.": `
 		RestoreVersion.ReleaseChannel UpgradeEligibilityResponse.CurrentReleaseChannel UpgradeTarget.ReleaseChannel
-		V1Database.ReleaseChannel V1OrganizationDetail.AllowedReleaseChannels`,
+		V1Database.ReleaseChannel BranchDetailResponse.ReleaseChannel V1OrganizationDetail.AllowedReleaseChannels`,
 	"An upgrade stays within a major version of Postgres: nothing in the database is in its way.": `
 		UpgradeEligibilityResponse.LegacyAuthCustomRoles UpgradeEligibilityResponse.ObjectsInInternalSchemas
 		UpgradeEligibilityResponse.ObjectsToBeDropped UpgradeEligibilityResponse.UnsupportedExtensions
@@ -339,7 +340,7 @@ var constants = map[string]string{
 		V2ProjectConfig.Type V1Function.Status PostgrestConfigResponse.DBAnonRole PostgrestConfigResponse.RoleClaimKey`,
 	"It says that what was asked is so: where it is not, the answer is an error.": `
 		PlatformStatus.Status V1CustomHostnameData.Errors V1CustomHostnameData.Messages V1CustomHostnameData.Success
-		V1CustomHostnameSSL.ValidationRecords V1MessageResponse.Message V1NetworkRestrictions.Status V1NetworkRestrictionsV2.Status
+		V1CustomHostnameSSL.ValidationRecords V1MessageResponse.Message BranchUpdateResponse.Message V1NetworkRestrictions.Status V1NetworkRestrictionsV2.Status
 		V2NetworkRestrictions.Status SensitivityBody.IsSensitive`,
 	"The platform does none of it, or measures none: its absence is the answer.": `
 		ReadOnlyResponse.OverrideEnabled ReadOnlyResponse.OverrideActiveUntil

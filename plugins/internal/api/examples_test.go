@@ -22,7 +22,7 @@ type example struct {
 }
 
 // examples are by `METHOD /path`. Each file of routes has a table of its own, beside its tests.
-var examples = joined(projectSideExamples, backupExamples, databaseExamples, edgeLogExamples, feedbackExamples, functionExamples, gatewayExamples, lifecycleExamples, logExamples, measureExamples, oauthExamples, offeringExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
+var examples = joined(projectSideExamples, backupExamples, branchExamples, databaseExamples, edgeLogExamples, feedbackExamples, functionExamples, gatewayExamples, lifecycleExamples, logExamples, measureExamples, oauthExamples, offeringExamples, organizationExamples, peopleExamples, projectExamples, proxiedExamples)
 
 // projectSideExamples are those of what Studio keeps of a project, and is told of it.
 var projectSideExamples = joined(authExamples, contentExamples, lintExamples, transferExamples)

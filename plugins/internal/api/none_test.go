@@ -56,8 +56,7 @@ func TestWhatSelfHostingCannotDoIsRefusedInWords(t *testing.T) {
 		{http.MethodPost, "/platform/feedback/docs", http.StatusBadRequest, noFeedback},
 		{http.MethodPost, "/platform/organizations/{slug}/documents/dpa", http.StatusBadRequest, noDocuments},
 		{http.MethodPost, "/platform/organizations/{slug}/apps", http.StatusBadRequest, noApps},
-		{http.MethodPost, "/v1/projects/{ref}/branches", http.StatusBadRequest, noBranches},
-		{http.MethodGet, "/v1/branches/main", http.StatusNotFound, noBranches},
+		{http.MethodGet, "/platform/workflow-runs/1/logs", http.StatusNotFound, noWorkflows},
 		{http.MethodGet, "/v1/organizations/{slug}/project-claim/token", http.StatusNotFound, noClaims},
 		{http.MethodPost, "/platform/stripe/setup-intent", http.StatusBadRequest, nothingSold},
 	} {

@@ -19,14 +19,21 @@ const notifications = "/platform/notifications"
 func (w *world) fail(organizationID int64, name, message string) string {
 	w.t.Helper()
 	ref := w.runningProject(organizationID, name)
+	claim := w.claim(ref)
+	require.NoError(w.t, claim.Settle(w.t.Context(), store.Outcome{Status: store.StatusInitFailed, Failure: errors.New(message)}))
+	return ref
+}
+
+// claim takes a project as a provisioner does.
+func (w *world) claim(ref string) *store.Claim {
+	w.t.Helper()
 	claim, err := w.store.ClaimProject(w.t.Context(), "local", "test", time.Minute, []store.Ref{store.Ref(ref)})
 	require.NoError(w.t, err)
 	for string(claim.Project.Ref) != ref {
 		claim, err = w.store.ClaimProject(w.t.Context(), "local", "test", time.Minute, nil)
 		require.NoError(w.t, err)
 	}
-	require.NoError(w.t, claim.Settle(w.t.Context(), store.Outcome{Status: store.StatusInitFailed, Failure: errors.New(message)}))
-	return ref
+	return claim
 }
 
 func (w *world) notified(authorization, query string) []NotificationResponse {

@@ -46,20 +46,20 @@ type CreateProjectResponse struct {
 
 // ProjectSummary is a project in a list.
 type ProjectSummary struct {
-	ID                       int64     `json:"id"`
-	Ref                      string    `json:"ref"`
-	Name                     string    `json:"name"`
-	OrganizationID           int64     `json:"organization_id"`
-	OrganizationSlug         string    `json:"organization_slug"`
-	Status                   string    `json:"status"`
-	CloudProvider            string    `json:"cloud_provider"`
-	Region                   string    `json:"region"`
-	InfraComputeSize         string    `json:"infra_compute_size"`
-	InsertedAt               time.Time `json:"inserted_at"`
-	IsBranchEnabled          bool      `json:"is_branch_enabled"`
-	IsPhysicalBackupsEnabled bool      `json:"is_physical_backups_enabled"`
-	PreviewBranchRefs        []string  `json:"preview_branch_refs"`
-	SubscriptionID           *string   `json:"subscription_id"`
+	ID                       int64       `json:"id"`
+	Ref                      string      `json:"ref"`
+	Name                     string      `json:"name"`
+	OrganizationID           int64       `json:"organization_id"`
+	OrganizationSlug         string      `json:"organization_slug"`
+	Status                   string      `json:"status"`
+	CloudProvider            string      `json:"cloud_provider"`
+	Region                   string      `json:"region"`
+	InfraComputeSize         string      `json:"infra_compute_size"`
+	InsertedAt               time.Time   `json:"inserted_at"`
+	IsBranchEnabled          bool        `json:"is_branch_enabled"`
+	IsPhysicalBackupsEnabled bool        `json:"is_physical_backups_enabled"`
+	PreviewBranchRefs        []store.Ref `json:"preview_branch_refs"`
+	SubscriptionID           *string     `json:"subscription_id"`
 }
 
 // ListProjectsResponse is one page of the caller's projects.
@@ -77,24 +77,25 @@ type Pagination struct {
 
 // ProjectDetailResponse is one project.
 type ProjectDetailResponse struct {
-	ID                       int64     `json:"id"`
-	Ref                      string    `json:"ref"`
-	Name                     string    `json:"name"`
-	OrganizationID           int64     `json:"organization_id"`
-	Status                   string    `json:"status"`
-	CloudProvider            string    `json:"cloud_provider"`
-	Region                   string    `json:"region"`
-	InfraComputeSize         string    `json:"infra_compute_size"`
-	InsertedAt               time.Time `json:"inserted_at"`
-	UpdatedAt                time.Time `json:"updated_at"`
-	ConnectionString         *string   `json:"connectionString" doc:"A token that Studio sends back with its queries, not a connection string. Null until the database is up."`
-	DBHost                   string    `json:"db_host"`
-	DBVersion                *string   `json:"dbVersion,omitempty"`
-	RestURL                  string    `json:"restUrl"`
-	HighAvailability         bool      `json:"high_availability"`
-	IsBranchEnabled          bool      `json:"is_branch_enabled"`
-	IsPhysicalBackupsEnabled bool      `json:"is_physical_backups_enabled"`
-	SubscriptionID           string    `json:"subscription_id"`
+	ID                       int64      `json:"id"`
+	Ref                      string     `json:"ref"`
+	Name                     string     `json:"name"`
+	OrganizationID           int64      `json:"organization_id"`
+	Status                   string     `json:"status"`
+	CloudProvider            string     `json:"cloud_provider"`
+	Region                   string     `json:"region"`
+	InfraComputeSize         string     `json:"infra_compute_size"`
+	InsertedAt               time.Time  `json:"inserted_at"`
+	UpdatedAt                time.Time  `json:"updated_at"`
+	ConnectionString         *string    `json:"connectionString" doc:"A token that Studio sends back with its queries, not a connection string. Null until the database is up."`
+	DBHost                   string     `json:"db_host"`
+	DBVersion                *string    `json:"dbVersion,omitempty"`
+	RestURL                  string     `json:"restUrl"`
+	HighAvailability         bool       `json:"high_availability"`
+	IsBranchEnabled          bool       `json:"is_branch_enabled" doc:"It has branches, or is one."`
+	ParentProjectRef         *store.Ref `json:"parent_project_ref,omitempty" doc:"Of the project whose branch it is."`
+	IsPhysicalBackupsEnabled bool       `json:"is_physical_backups_enabled"`
+	SubscriptionID           string     `json:"subscription_id"`
 }
 
 // ProjectStatusResponse is what Studio polls while something happens.
@@ -242,7 +243,7 @@ func (a *API) getProject(_ context.Context, c *call, _ *refPath) (ProjectDetailR
 	return ProjectDetailResponse{
 		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, Status: string(p.Status),
 		CloudProvider: p.CloudProvider, Region: a.regionOf(p.ProjectSummary), InfraComputeSize: p.ComputeSize,
-		InsertedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		InsertedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, IsBranchEnabled: p.Branching || p.ParentRef != nil, ParentProjectRef: p.ParentRef,
 		ConnectionString: token, DBHost: a.settings.DatabaseHost, DBVersion: p.DBVersion, RestURL: a.projectURL(p.Ref) + "/rest/v1/",
 	}, nil
 }
@@ -285,6 +286,6 @@ func (a *API) projectSummaryOf(p store.ProjectSummary) ProjectSummary {
 	return ProjectSummary{
 		ID: p.ID, Ref: string(p.Ref), Name: p.Name, OrganizationID: p.OrganizationID, OrganizationSlug: string(p.OrganizationSlug),
 		Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p), InfraComputeSize: p.ComputeSize,
-		InsertedAt: p.CreatedAt, PreviewBranchRefs: []string{},
+		InsertedAt: p.CreatedAt, IsBranchEnabled: p.Branching, PreviewBranchRefs: append([]store.Ref{}, p.PreviewRefs...),
 	}
 }

@@ -182,7 +182,7 @@ func checkRoute[I any](r route) {
 		panic(fmt.Sprintf("route %s %s: the organization has to be named by the path or by the body", r.method, r.path))
 	case r.permission.Oneself() != "" && !strings.Contains(r.path, "{"+r.permission.Oneself()+"}"):
 		panic(fmt.Sprintf("route %s %s: the path names no member", r.method, r.path))
-	case r.permission.OfProject() && !strings.Contains(r.path, "{ref}"):
+	case r.permission.OfProject() && !strings.Contains(r.path, "{ref}") && !strings.Contains(r.path, "{branch_id_or_ref}"):
 		panic(fmt.Sprintf("route %s %s: the path names no project", r.method, r.path))
 	}
 }
@@ -251,6 +251,8 @@ func (a *API) enter(request *http.Request, r route, c *call) error {
 		}
 	}
 	switch {
+	case r.permission.OfProject() && strings.Contains(r.path, "{branch_id_or_ref}"):
+		return a.enterBranch(ctx, c, r.permission, request.PathValue("branch_id_or_ref"))
 	case r.permission.OfProject():
 		return a.enterProject(ctx, c, r.permission, request.PathValue("ref"))
 	case r.permission.OfOrganization() && strings.Contains(r.path, "{slug}"):

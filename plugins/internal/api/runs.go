@@ -26,7 +26,7 @@ type Run struct {
 
 // RunStep is all steps of one sort in a run. The single ones are in the run's log, and in the platform API's operations.
 type RunStep struct {
-	Name      string    `json:"name" enum:"pull,health,configure,deploy"`
+	Name      string    `json:"name" enum:"pull,health,configure,migrate,deploy"`
 	Status    string    `json:"status" enum:"RUNNING,EXITED,DEAD"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -188,6 +188,8 @@ func sortOf(step string) string {
 		return "health"
 	case "configure-database":
 		return "configure"
+	case "migrate":
+		return "migrate"
 	default:
 		return "deploy"
 	}

@@ -146,7 +146,7 @@ func (w *world) exec(sql string, arguments ...any) {
 func (p place) fill(path string) string {
 	return strings.NewReplacer(
 		"{slug}", p.slug, "{ref}", p.ref, "{gotrue_id}", victimID, "{role_id}", "3", "{id}", "1",
-		"{token}", strings.Repeat("0", 40), "{invoice_id}", "none",
+		"{token}", strings.Repeat("0", 40), "{invoice_id}", "none", "{branch_id_or_ref}", p.ref,
 	).Replace(path)
 }
 

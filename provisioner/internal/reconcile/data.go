@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -28,8 +29,12 @@ func (p *pass) work(held context.Context) (store.Outcome, error) {
 		if again {
 			continue
 		}
+		failure, err := p.takeOver(held)
+		if err != nil {
+			return store.Outcome{}, err
+		}
 		if outcome.Failure == nil {
-			outcome.Failure = p.data.Failure()
+			outcome.Failure = cmp.Or(p.data.Failure(), failure)
 		}
 		return outcome, p.takeFunctions(held)
 	}

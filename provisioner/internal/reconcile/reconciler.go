@@ -65,6 +65,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	background.Go(func() { r.repeat(ctx, "keep house", houseEvery, nil, r.keepHouse) })
 	background.Go(func() { r.repeat(ctx, "listen for work", r.Settings.RetryMin, nil, r.listen) })
 	background.Go(func() { r.repeat(ctx, "watch the engine", r.Settings.RetryMin, nil, r.watch) })
+	background.Go(func() { r.repeat(ctx, "delete what waits for it", tickEvery, nil, r.deleteDue) })
 	if r.Backups != nil {
 		background.Go(func() { r.repeat(ctx, "keep the backups", tickEvery, nil, r.Backups.Tick) })
 	}
@@ -124,6 +125,12 @@ func (r *Reconciler) forget(ctx context.Context) error {
 	defer cancel()
 	return errors.Join(r.Store.ForgetRequests(ctx, requestAge), r.Store.ForgetNotifications(ctx, notificationAge),
 		r.Store.ForgetMeasures(ctx, measureAge), r.Store.ForgetEdgeLog(ctx))
+}
+
+func (r *Reconciler) deleteDue(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return r.Store.DeleteDueBranches(ctx, r.Settings.Target)
 }
 
 func (r *Reconciler) listen(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 // postgresPort is Postgres' own, inside the container.
@@ -87,8 +88,8 @@ func (b builder) databaseSetup() *Database {
 	mark := b.hash(sql, password, readOnly)
 	return &Database{
 		Container: Name(b.ref(), DatabaseService),
-		Inspect:   psql(password, inspectSQL),
-		Setup: psql(password, strings.NewReplacer(
+		Inspect:   psql(projectdb.RoleAdmin, password, inspectSQL),
+		Setup: psql(projectdb.RoleAdmin, password, strings.NewReplacer(
 			"{{password}}", hex.EncodeToString([]byte(password)),
 			"{{read_only_password}}", hex.EncodeToString([]byte(readOnly)),
 			"{{mark}}", mark,
@@ -98,12 +99,12 @@ func (b builder) databaseSetup() *Database {
 }
 
 // psql runs SQL up to the first error. Terse messages never quote a statement, which may hold a password.
-func psql(password, sql string) Command {
+func psql(role, password, sql string) Command {
 	return Command{
 		Args: []string{
 			"psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only",
 			"--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse",
-			"--host=127.0.0.1", "--username=supabase_admin", "--dbname=postgres", "--file=-",
+			"--host=127.0.0.1", "--username=" + role, "--dbname=postgres", "--file=-",
 		},
 		Env:   Env{"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"},
 		Input: sql,
