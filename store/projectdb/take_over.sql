@@ -15,6 +15,7 @@ begin
       execute sql;
     end loop;
   end if;
+  reset role; -- the history is not for whom a migration may have become
   insert into supabase_migrations.schema_migrations (version, name, statements, rollback, created_by)
   values (one ->> 'Version', one ->> 'Name',
     array(select pg_catalog.jsonb_array_elements_text(nullif(one -> 'Statements', 'null'))),

@@ -335,10 +335,14 @@ var cliCases = []clientCase{
 		prints:  "to have a CNAME record pointing to your project at '{ref}.localhost.'",
 		because: "The CLI asks a public DNS server for the CNAME first, which a name of this machine cannot have. It works for a name of the public DNS.",
 	},
-	{name: "supabase branches list", arguments: []string{"branches", "list", "{remote}"}, prints: "GIT BRANCH"},
+	{name: "supabase branches create", arguments: []string{"branches", "create", "feature{version}", "{remote}"}, prints: "feature"},
+	{name: "supabase branches list", arguments: []string{"branches", "list", "{remote}"}, prints: "feature"},
+	{name: "supabase branches get", arguments: []string{"branches", "get", "feature{version}", "{remote}"}, prints: "JWT SECRET"},
+	{name: "supabase branches update", arguments: []string{"branches", "update", "feature{version}", "--name", "renamed{version}", "{remote}"}, prints: "renamed"},
+	{name: "supabase branches delete", arguments: []string{"branches", "delete", "renamed{version}", "{remote}"}, prints: "Deleted"},
 	{
-		name: "supabase branches create", arguments: []string{"branches", "create", "feature", "{remote}"}, prints: "Branches are not offered here",
-		because: "Make a second project, and bring your migrations to it.",
+		name: "supabase branches disable", arguments: []string{"branches", "disable", "{remote}"}, prints: "delete them first",
+		because: "The branch is still being deleted. It works once no branch is left.",
 	},
 	{name: "supabase backups list", arguments: []string{"backups", "list", "{remote}"}, prints: "EARLIEST TIMESTAMP", note: "The CLI shows recovery to a point in time, which is not offered; Studio and the API list the backups."},
 	{

@@ -21,16 +21,24 @@ const calls = JSON.parse(process.argv[4])
 ;(async () => {
   const answers = []
   const kept = {}
-  for (const { method, input, keep } of calls) {
+  const call = async ({ method, input, keep }) => {
     try {
       const filled = JSON.parse(JSON.stringify(input).replace(/\{(\w+)\}/g, (_, name) => kept[name] ?? name))
       const answer = await api[method](...filled)
       if (keep) kept[keep] = answer.data?.id ?? answer.data?.[0]?.id
-      answers.push({ worked: true, said: JSON.stringify(answer.data) ?? '' })
+      return { worked: true, said: JSON.stringify(answer.data) ?? '' }
     } catch (error) {
       const body = await error.response?.text?.().catch(() => '')
-      answers.push({ worked: false, said: String(error.message) + ' ' + (body || JSON.stringify(error.error ?? error.data ?? '')) })
+      return { worked: false, said: String(error.message) + ' ' + (body || JSON.stringify(error.error ?? error.data ?? '')) }
     }
+  }
+  for (const one of calls) {
+    let answer = await call(one)
+    for (let tries = 0; one.patient && tries < 180 && new RegExp(process.argv[5]).test(answer.said); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      answer = await call(one)
+    }
+    answers.push(answer)
   }
   const methods = Object.getOwnPropertyNames(SupabaseManagementAPI.prototype).filter((name) => !['constructor', 'authHeader'].includes(name))
   console.log(JSON.stringify({ answers, methods }))
@@ -64,19 +72,20 @@ func (c *clients) askManagement(token string, cases []clientCase) []result {
 // callMethods asks what the cases say, and returns the names of all methods that the client has.
 func (c *clients) callMethods(token string, cases []clientCase) (results []result, methods []string) {
 	type call struct {
-		Method string `json:"method"`
-		Input  any    `json:"input"`
-		Keep   string `json:"keep"`
+		Method  string `json:"method"`
+		Input   any    `json:"input"`
+		Keep    string `json:"keep"`
+		Patient bool   `json:"patient"`
 	}
 	calls := make([]call, len(cases))
 	for i, one := range cases {
-		calls[i] = call{methodOf(one), one.input, one.keep}
+		calls[i] = call{methodOf(one), one.input, one.keep, one.patient}
 	}
 	fill := strings.NewReplacer("{ref}", c.ref, "{org}", c.org)
 	encoded, err := json.Marshal(calls)
 	require.NoError(c.t, err)
 	output, err := exec.CommandContext(c.t.Context(), "node", "-e", callManagement, c.modules, token,
-		c.platform.URL()+"/api", fill.Replace(string(encoded))).CombinedOutput()
+		c.platform.URL()+"/api", fill.Replace(string(encoded)), notYet.String()).CombinedOutput()
 	require.NoError(c.t, err, string(output))
 	var gave struct {
 		Answers []struct {
@@ -241,18 +250,18 @@ var managementCases = []clientCase{
 	{name: "activateVanitySubdomainConfig", input: inRef(body{"vanity_subdomain": "shop-by-client"}), prints: "shop-by-client"},
 	{name: "deactivateVanitySubdomainConfig", input: inRef(), prints: ""},
 
-	{name: "listAllBranches", input: inRef(), prints: "[]"},
-	{name: "createABranch", input: inRef(body{"branch_name": "b"}), prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "disablePreviewBranching", input: inRef(), prints: "Branches are not offered", because: "There are no branches."},
-	{name: "getABranch", input: inRef("b"), prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "getABranchConfig", input: []any{"{ref}"}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "updateABranchConfig", input: []any{"{ref}", body{"branch_name": "b"}}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "deleteABranch", input: []any{"{ref}"}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "pushABranch", input: []any{"{ref}", body{}}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "mergeABranch", input: []any{"{ref}", body{}}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "resetABranch", input: []any{"{ref}", body{}}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "restoreABranch", input: []any{"{ref}"}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
-	{name: "diffABranch", input: []any{"{ref}"}, prints: "Branches are not offered here. Make a second project, and br", because: "Branches are not offered here. Make a second project, and bring your migrations to it with the supabase CLI."},
+	{name: "createABranch", input: inRef(body{"branch_name": "by-client"}), prints: `"name":"by-client"`, keep: "branch"},
+	{name: "listAllBranches", input: inRef(), prints: `"name":"by-client"`},
+	{name: "getABranch", input: inRef("by-client"), prints: `"parent_project_ref":"{ref}"`},
+	{name: "getABranchConfig", input: []any{"{branch}"}, prints: `"db_pass"`},
+	{name: "updateABranchConfig", input: []any{"{branch}", body{"branch_name": "renamed-by-client"}}, prints: "renamed-by-client"},
+	{name: "diffABranch", input: []any{"{branch}"}, prints: "", patient: true},
+	{name: "pushABranch", input: []any{"{branch}", body{}}, prints: "workflow_run_id", patient: true},
+	{name: "mergeABranch", input: []any{"{branch}", body{}}, prints: "workflow_run_id", patient: true},
+	{name: "resetABranch", input: []any{"{branch}", body{}}, prints: "workflow_run_id", patient: true},
+	{name: "restoreABranch", input: []any{"{branch}"}, prints: "The branch is not among those that wait for their deletion.", because: "The branch is not among those that wait for their deletion."},
+	{name: "deleteABranch", input: []any{"{branch}"}, prints: `"message":"ok"`},
+	{name: "disablePreviewBranching", input: inRef(), prints: "The project has branches (", because: "The project has branches: delete them first."},
 	{name: "getProjectClaimToken", input: inRef(), prints: "Projects are claimed from Supabase's partners alone, and the", because: "Projects are claimed from Supabase's partners alone, and there are none here."},
 	{name: "createProjectClaimToken", input: inRef(), prints: "Projects are claimed from Supabase's partners alone, and the", because: "Projects are claimed from Supabase's partners alone, and there are none here."},
 	{name: "deleteProjectClaimToken", input: inRef(), prints: "Projects are claimed from Supabase's partners alone, and the", because: "Projects are claimed from Supabase's partners alone, and there are none here."},

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -156,12 +157,15 @@ var mcpCases = []clientCase{
 		name: "confirm_cost, of a branch", input: map[string]any{"type": "branch", "recurrence": "hourly", "amount": 0.01344},
 		prints: "confirmation_id", keep: "cost",
 	},
-	{name: "create_branch", input: inProject(map[string]any{"name": "b", "confirm_cost_id": "{cost}"}), prints: "Branches are not offered here", because: noBranches},
-	{name: "list_branches", input: inProject(nil), prints: "[]"},
-	{name: "delete_branch", input: map[string]any{"branch_id": "{ref}"}, prints: "Branches are not offered here", because: noBranches},
-	{name: "merge_branch", input: map[string]any{"branch_id": "{ref}"}, prints: "Branches are not offered here", because: noBranches},
-	{name: "reset_branch", input: map[string]any{"branch_id": "{ref}"}, prints: "Branches are not offered here", because: noBranches},
-	{name: "rebase_branch", input: map[string]any{"branch_id": "{ref}"}, prints: "Branches are not offered here", because: noBranches},
+	{
+		name: "create_branch", input: inProject(map[string]any{"name": "by-mcp", "confirm_cost_id": "{cost}"}), prints: "by-mcp", keep: "branch",
+		note: "With the project's migrations, and without its data.",
+	},
+	{name: "list_branches", input: inProject(nil), prints: "by-mcp"},
+	{name: "merge_branch", input: map[string]any{"branch_id": "{branch}"}, prints: "success", patient: true},
+	{name: "rebase_branch", input: map[string]any{"branch_id": "{branch}"}, prints: "success", patient: true},
+	{name: "reset_branch", input: map[string]any{"branch_id": "{branch}"}, prints: "success", patient: true},
+	{name: "delete_branch", input: map[string]any{"branch_id": "{branch}"}, prints: "success"},
 	{
 		name: "list_storage_buckets", input: inProject(nil), prints: "This project runs without Storage",
 		because: "The projects of `make run` are databases alone. With Storage its buckets are listed.",
@@ -181,8 +185,6 @@ var mcpCases = []clientCase{
 	{name: "list_edge_functions", input: inProject(nil), prints: "by-mcp"},
 	{name: "get_edge_function", input: inProject(map[string]any{"function_slug": "by-mcp"}), prints: "new Response('by mcp')"},
 }
-
-const noBranches = "Branches are not offered here."
 
 // readOnlyCases are asked of a server with --read-only.
 var readOnlyCases = []clientCase{
@@ -212,8 +214,8 @@ func (c *clients) runMCP() []result {
 	return append(results, clientCase{prints: `"written":0`}.check("mcp", "nothing was written by the server that only reads", true, said))
 }
 
-// confirmation is what confirm_cost gives.
-var confirmation = regexp.MustCompile(`[A-Za-z0-9+/=_-]{20,}`)
+// answeredID finds the id of what a tool has made.
+var answeredID = regexp.MustCompile(`"(?:confirmation_id|id)":\s*"([^"]+)"`)
 
 // mcpPausing are asked last: nothing else can be done with the project then.
 var mcpPausing = []clientCase{
@@ -222,16 +224,20 @@ var mcpPausing = []clientCase{
 }
 
 func (c *clients) askMCP(server *mcp, cases []clientCase) []result {
-	fill := strings.NewReplacer("{ref}", c.ref, "{org}", c.org)
-	kept := ""
+	filled := []string{"{ref}", c.ref, "{org}", c.org}
 	var results []result
 	for _, one := range cases {
 		encoded, err := json.Marshal(one.input)
 		require.NoError(c.t, err)
 		name, _, _ := strings.Cut(strings.ReplaceAll(one.name, ",", " "), " ")
-		worked, said := server.tool(name, json.RawMessage(strings.ReplaceAll(fill.Replace(string(encoded)), "{cost}", kept)))
-		if one.keep != "" {
-			kept = confirmation.FindString(said)
+		fill := strings.NewReplacer(filled...)
+		input := json.RawMessage(fill.Replace(string(encoded)))
+		worked, said := server.tool(name, input)
+		for until := time.Now().Add(toolTimeout); one.patient && notYet.MatchString(said) && time.Now().Before(until); time.Sleep(time.Second) {
+			worked, said = server.tool(name, input)
+		}
+		if found := answeredID.FindStringSubmatch(said); one.keep != "" && found != nil {
+			filled = append(filled, "{"+one.keep+"}", found[1])
 		}
 		one.prints = fill.Replace(one.prints)
 		results = append(results, one.check("mcp", one.name, worked, said))

@@ -3,6 +3,7 @@
 package platform_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +49,7 @@ func TestClients(t *testing.T) {
 		})
 	})
 	c.step("what goes wrong is said in words", func() { c.take(c.runErrors()) })
+	c.withoutBranches()
 	c.remove(c.ref)
 	c.gone(c.ref)
 	fmt.Printf("clients: %s\n", strings.Join(c.count(), ", "))
@@ -114,7 +117,12 @@ type clientCase struct {
 	only int
 	// keep names what the cases after it call the id in the answer of a method.
 	keep string
+	// patient cases are asked again for as long as what they are about is not ready.
+	patient bool
 }
+
+// notYet is in what the platform says of a branch that comes up, or is changed by something else.
+var notYet = regexp.MustCompile(`is not running|wait until it has`)
 
 // result is what came of a case.
 type result struct {
@@ -268,6 +276,25 @@ func (c *clients) runErrors() []result {
 	c.become(c.ref, "INACTIVE")
 	results = slices.Concat(results, c.runPaused(), c.askMCP(server, mcpPaused), c.askManagement(c.platform.AccessToken(), managementPaused))
 	return append(results, c.askMCP(server, mcpPausing[1:])...)
+}
+
+// withoutBranches deletes what branches the project still has.
+func (c *clients) withoutBranches() {
+	c.t.Helper()
+	c.eventually(func() bool {
+		var left []struct {
+			ID        string `json:"id"`
+			IsDefault bool   `json:"is_default"`
+		}
+		answer := c.expect(http.MethodGet, "/api/v1/projects/"+c.ref+"/branches", nil, http.StatusOK)
+		require.NoError(c.t, json.Unmarshal(answer.body, &left))
+		for _, one := range left {
+			if !one.IsDefault { // one that is gone meanwhile is not there to be deleted
+				c.send(http.MethodDelete, "/api/v1/branches/"+one.ID, nil, "")
+			}
+		}
+		return len(left) <= 1
+	})
 }
 
 // toolTimeout is ample for every tool.

@@ -47,7 +47,10 @@ func (p *pass) migrate(ctx context.Context, command stack.Command) error {
 			return migrationError(err)
 		})
 		var refused *migrationRefused
-		if err == nil || errors.As(err, &refused) || try == takeOverTries || isPermanent(err) || ctx.Err() != nil {
+		if errors.As(err, &refused) {
+			return refused
+		}
+		if err == nil || try == takeOverTries || isPermanent(err) || ctx.Err() != nil {
 			return err
 		}
 		p.log.Warn("failed, and is tried again", "error", err)
