@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/store"
+	"github.com/plurabase/plurabase/store/projectdb"
 )
 
 // episode is one operation of a project's life, and what the project is afterwards.
@@ -27,6 +28,7 @@ var life = []episode{
 	{store.OperationCreate, store.StatusActiveHealthy},
 	{store.OperationBackup, store.StatusActiveHealthy},
 	{store.OperationResize, store.StatusActiveHealthy},
+	{store.OperationMigrate, store.StatusActiveHealthy},
 	{store.OperationRestoreBackup, store.StatusActiveHealthy},
 	{store.OperationUpgrade, store.StatusActiveHealthy},
 	{store.OperationRestart, store.StatusActiveHealthy},
@@ -180,6 +182,9 @@ func disturbed(b *mortal, known survey, points map[store.OperationKind]string, c
 			count.lost.Add(1)
 			b.Errorf("%s: the data is gone", where)
 		}
+		if one.kind == store.OperationMigrate {
+			require.Equal(b, "1 2", asked[string](b.bundle, project.Ref, `select string_agg(n::text, ' ' order by n) from counted`), "each once")
+		}
 	}
 }
 
@@ -218,6 +223,10 @@ func (m *mortal) ask(project store.Project, kind store.OperationKind) store.Proj
 	case store.OperationRestoreBackup:
 		m.run(project.Ref, `insert into kept values (1)`) // which the backup does not have
 		_, err = m.store.RestoreBackup(m.Context(), m.actor(), project.Ref, scalar[int64](m.bundle, `select min(id) from platform.backups`))
+	case store.OperationMigrate:
+		_, err = m.store.TakeOver(m.Context(), m.actor(), project.Ref, project.Ref, projectdb.TakeOver{Migrations: []projectdb.Migration{
+			migration("1", "counted", "create table counted as select 1 as n"), migration("2", "two", "insert into counted values (2)"),
+		}})
 	case store.OperationUpgrade:
 		require.Eventually(m, func() bool { // as soon as the target offers it
 			_, err := m.store.UpgradeProject(m.Context(), m.actor(), project.Ref)
