@@ -24,7 +24,7 @@ import (
 	"github.com/plurabase/plurabase/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.WithServer(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(witnessed{pgtest.WithServer(m)}) }
 
 const (
 	jwtSecret = "a-secret-of-at-least-32-characters-here"
@@ -96,6 +96,7 @@ func (b *bundle) rawAs(contentType, authorization, method, path, body string) *h
 	request.Header.Set("Content-Type", cmp.Or(contentType, "application/json"))
 	recorder := httptest.NewRecorder()
 	b.ServeHTTP(recorder, request)
+	looksOn.note(b.t.Name(), request, recorder)
 	return recorder
 }
 

@@ -61,11 +61,8 @@ func (a *API) registerMembers() {
 		method: http.MethodGet, path: members, permission: access.InOrganization(access.Read, "auth.subject_roles"),
 		kind: Real, summary: "Who is in the organization",
 	}, a.listMembers)
-	handle(a, route{
-		method: http.MethodGet, path: members + "/reached-free-project-limit",
-		permission: access.InOrganization(access.Read, "organizations"),
-		kind:       Real, summary: "Members at the limit of free projects: none",
-	}, a.listReachedFreeProjectLimit)
+	same(a, members+"/reached-free-project-limit", access.InOrganization(access.Read, "organizations"),
+		"Members at the limit of free projects: none", nothingSold, []ReachedFreeProjectLimit{})
 	act(a, route{
 		method: http.MethodPatch, path: members + "/{gotrue_id}",
 		permission: access.InOrganization(access.Create, "auth.subject_roles"),
@@ -98,10 +95,6 @@ func (a *API) listMembers(ctx context.Context, c *call, _ *SlugPath) ([]Member, 
 		list[i] = memberOf(member, c)
 	}
 	return list, nil
-}
-
-func (a *API) listReachedFreeProjectLimit(context.Context, *call, *SlugPath) ([]ReachedFreeProjectLimit, error) {
-	return []ReachedFreeProjectLimit{}, nil
 }
 
 func (a *API) assignRole(ctx context.Context, c *call, in *assignRoleInput) error {
