@@ -339,11 +339,11 @@ var cliCases = []clientCase{
 	{name: "supabase branches list", arguments: []string{"branches", "list", "{remote}"}, prints: "feature"},
 	{name: "supabase branches get", arguments: []string{"branches", "get", "feature{version}", "{remote}"}, prints: "JWT SECRET"},
 	{name: "supabase branches update", arguments: []string{"branches", "update", "feature{version}", "--name", "renamed{version}", "{remote}"}, prints: "renamed"},
-	{name: "supabase branches delete", arguments: []string{"branches", "delete", "renamed{version}", "{remote}"}, prints: "Deleted"},
 	{
 		name: "supabase branches disable", arguments: []string{"branches", "disable", "{remote}"}, prints: "delete them first",
-		because: "The branch is still being deleted. It works once no branch is left.",
+		because: "It works once no branch is left.",
 	},
+	{name: "supabase branches delete", arguments: []string{"branches", "delete", "renamed{version}", "{remote}"}, prints: "Deleted"},
 	{name: "supabase backups list", arguments: []string{"backups", "list", "{remote}"}, prints: "EARLIEST TIMESTAMP", note: "The CLI shows recovery to a point in time, which is not offered; Studio and the API list the backups."},
 	{
 		name: "supabase backups restore", arguments: []string{"backups", "restore", "--timestamp", "1700000000", "{remote}"},

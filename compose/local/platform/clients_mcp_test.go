@@ -237,7 +237,7 @@ func (c *clients) askMCP(server *mcp, cases []clientCase) []result {
 			worked, said = server.tool(name, input)
 		}
 		if found := answeredID.FindStringSubmatch(said); one.keep != "" && found != nil {
-			filled = append(filled, "{"+one.keep+"}", found[1])
+			filled = append([]string{"{" + one.keep + "}", found[1]}, filled...) // the last one of a name counts
 		}
 		one.prints = fill.Replace(one.prints)
 		results = append(results, one.check("mcp", one.name, worked, said))

@@ -93,10 +93,12 @@ func TestABranchFollowsItsProject(t *testing.T) {
 	require.Len(t, listed.Projects, 1, "a branch is no project among the others")
 	require.Equal(t, []store.Ref{store.Ref(ref)}, listed.Projects[0].PreviewBranchRefs)
 
-	require.Len(t, w.takesOver(ref, ofBranch).Migrations, 1)
-	w.list(owner, project+"/branches", &branches)
-	require.Equal(t, "MIGRATIONS_PASSED", branches[1].Status)
 	branch := "/v1/branches/" + branches[1].ID
+	require.Equal(t, "COMING_UP", w.object(owner, http.MethodGet, branch, "")["status"])
+	require.Equal(t, "CREATING_PROJECT", w.object(owner, http.MethodGet, project+"/branches/feature", "")["status"])
+	require.Len(t, w.takesOver(ref, ofBranch).Migrations, 1)
+	require.Equal(t, "ACTIVE_HEALTHY", w.object(owner, http.MethodGet, branch, "")["status"])
+	require.Equal(t, "MIGRATIONS_PASSED", w.object(owner, http.MethodGet, project+"/branches/feature", "")["status"])
 	require.Empty(t, w.succeed(owner, http.MethodGet, branch+"/diff", "").Body.String())
 
 	// As Studio merges: what the diff says is noted as one more migration first.
