@@ -49,10 +49,10 @@ type NewBranch struct {
 	GitBranch   *string
 	Persistent  bool
 	WithData    bool
-	ComputeSize string        // the parent's where empty
-	Secrets     SectionConfig // the environment of its edge functions
+	ComputeSize string                // the parent's where empty
+	Secrets     SectionConfig         // the environment of its edge functions
 	Migrations  []projectdb.Migration // the parent's
-	TargetLimit int           // as in NewProject
+	TargetLimit int                   // as in NewProject
 }
 
 // BranchPatch changes what nil does not leave as it is.
