@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestAnOrganizationsChangesAreSeen(t *testing.T) {
 func TestAProjectsChangesAreSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, one := range projectChanges {
+	for _, one := range slices.Concat(projectChanges, configChanges) {
 		w.see(one)
 	}
 }
