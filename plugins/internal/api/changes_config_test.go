@@ -78,9 +78,8 @@ var configChanges = []change{
 		do:      sends(http.MethodPatch, "/v1/projects/{ref}/postgrest", `{"max_rows":7}`),
 	},
 	{
-		happens: "a provisioner sees another Postgres in a paused project's data",
+		happens: "a provisioner ends an upgrade, and tells which Postgres it is then",
 		answers: []string{"/v1/projects/{ref}/restore"},
-		prepare: paused,
 		do: func(w *world, p place, _ map[string]string) {
 			w.exec(`update platform.projects set db_version = '17.6' where ref = $1`, p.ref)
 		},
