@@ -70,6 +70,7 @@ func TestAProjectsChangesAreSeen(t *testing.T) {
 func sends(method, path, body string) func(*world, place, map[string]string) {
 	return func(w *world, p place, made map[string]string) {
 		w.t.Helper()
+		path, body := path, body // each time from the pattern: tests may be run several times
 		for name, value := range made {
 			path, body = strings.ReplaceAll(path, "{"+name+"}", value), strings.ReplaceAll(body, "{"+name+"}", value)
 		}
