@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestAnOrganizationsChangesAreSeen(t *testing.T) {
 func TestAProjectsChangesAreSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, one := range projectChanges {
+	for _, one := range slices.Concat(projectChanges, configChanges) {
 		w.see(one)
 	}
 }
@@ -69,6 +70,7 @@ func TestAProjectsChangesAreSeen(t *testing.T) {
 func sends(method, path, body string) func(*world, place, map[string]string) {
 	return func(w *world, p place, made map[string]string) {
 		w.t.Helper()
+		path, body := path, body // each time from the pattern: tests may be run several times
 		for name, value := range made {
 			path, body = strings.ReplaceAll(path, "{"+name+"}", value), strings.ReplaceAll(body, "{"+name+"}", value)
 		}

@@ -161,6 +161,7 @@ func download(t *testing.T, b *bundle, authorization, path string) map[string]st
 	request.Header.Set("Accept", multipartForm)
 	recorder := httptest.NewRecorder()
 	b.ServeHTTP(recorder, request)
+	looksOn.note(t.Name(), request, recorder)
 	require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
 	_, parameters, err := mime.ParseMediaType(recorder.Header().Get("Content-Type"))
 	require.NoError(t, err)

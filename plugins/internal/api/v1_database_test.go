@@ -55,6 +55,9 @@ func TestAProjectsDatabaseByTheManagementAPI(t *testing.T) {
 
 	w.migrationsByTheAPI(base, owner, reader)
 	w.loginRoleByTheAPI(base, owner, reader)
+	for _, one := range ownDatabaseChanges {
+		w.see(one)
+	}
 }
 
 func (w *world) migrationsByTheAPI(base, owner, reader string) {

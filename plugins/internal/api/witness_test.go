@@ -26,8 +26,8 @@ type question struct{ test, authorization, url string }
 
 var looksOn = witness{answers: map[question][sha256.Size]byte{}, changed: map[string]bool{}}
 
-// sealed are what is encrypted anew, with another nonce, for each answer.
-var sealed = regexp.MustCompile(`"(connectionString|connection_string_read_only)":"[^"]*"|[?&]auth_id=[^&\n]*`)
+// sealed are what is encrypted anew, with another nonce, for each answer; and what is drawn anew to part an answer's files.
+var sealed = regexp.MustCompile(`"(connectionString|connection_string_read_only)":"[^"]*"|[?&]auth_id=[^&\n]*|--[0-9a-f]{60}`)
 
 func (w *witness) note(test string, r *http.Request, answer *httptest.ResponseRecorder) {
 	if r.Method != http.MethodGet || answer.Code >= http.StatusBadRequest {
