@@ -100,6 +100,13 @@ var ownDatabaseChanges = []change{
 		do:      sends(http.MethodPost, "/v1/projects/{ref}/database/query", `{"query":"create schema warehouse"}`),
 	},
 	{
+		happens: "a table without a key is opened to everybody",
+		answers: []string{
+			"/platform/projects/{ref}/run-lints", "/v1/projects/{ref}/advisors/security", "/v1/projects/{ref}/advisors/performance",
+		},
+		do: sends(http.MethodPost, "/v1/projects/{ref}/database/query", `{"query":"create table opened (a int); grant select on opened to anon"}`),
+	},
+	{
 		happens: "a migration is renamed",
 		answers: []string{"/v1/projects/{ref}/database/migrations/{version}"},
 		prepare: aMigration,

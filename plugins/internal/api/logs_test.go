@@ -14,13 +14,16 @@ import (
 	"github.com/plurabase/plurabase/store/storetest"
 )
 
-const noRequests = "sql=select+id+from+edge_logs"
+const (
+	noRequests           = "sql=select+id+from+edge_logs"
+	noRequestsInOneTable = "sql=select+id+from+logs+where+source+%3D+'edge_logs'" // as newer clients ask
+)
 
 var logExamples = map[string]example{
 	"GET /platform/projects/{ref}/analytics/endpoints/logs.all": {query: noRequests},
 	"GET /v1/projects/{ref}/analytics/endpoints/logs.all":       {query: noRequests},
 	"GET /v1/projects/{ref}/analytics/endpoints/logs": {
-		query: "sql=select+id+from+logs+where+source+%3D+'edge_logs'", prepare: func(w *world, _ place) map[string]string { w.aliveTarget(nil); return nil },
+		query: noRequestsInOneTable, prepare: func(w *world, _ place) map[string]string { w.aliveTarget(nil); return nil },
 	},
 	"POST /platform/projects/{ref}/analytics/endpoints/logs.all": {body: `{"sql":"select id from edge_logs"}`},
 }
