@@ -43,6 +43,7 @@ func (w *world) see(one change) {
 	before := map[string]string{}
 	for _, path := range one.answers {
 		before[path] = ask(path)
+		assert.Equal(w.t, before[path], ask(path), "%s: the answer of %s changes by itself", one.happens, path)
 	}
 	one.do(w, p, made)
 	for _, path := range one.answers {
