@@ -152,6 +152,7 @@ var tokensChanges = []change{
 	{
 		// Each token is handed out once: a second answer to the same code is of a second sign-in, with a token of its own.
 		happens: "a CLI signs in anew",
+		once:    true,
 		answers: []string{"/platform/cli/login/{session_id}"},
 		prepare: aCLILogin,
 		do:      func(w *world, p place, _ map[string]string) { aCLILogin(w, p) },
