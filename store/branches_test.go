@@ -88,6 +88,10 @@ func TestABranchIsDeletedAtOnceOrInAnHour(t *testing.T) {
 	require.NoError(t, claim.ForgetRestore(t.Context()))
 	require.NoError(t, claim.Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy}))
 
+	limits := &store.TokenLimits{ProjectIDs: []int64{project.ID}}
+	require.True(t, limits.ReachesProject(claim.Project), "a token for the project is for its branches")
+	require.False(t, (&store.TokenLimits{ProjectIDs: []int64{claim.Project.ID}}).ReachesProject(project), "and not the other way")
+
 	requireConflict(t, l.store.TransferProject(t.Context(), actor(l.profile, "t1"), project.Ref, project.OrganizationID+1), "has branches")
 	requireConflict(t, l.store.TransferProject(t.Context(), actor(l.profile, "t2"), made.Ref, project.OrganizationID+1), "stays in the organization")
 	requireConflict(t, l.store.RestoreBranch(t.Context(), actor(l.profile, "r1"), made.Ref), "not among those")

@@ -86,7 +86,8 @@ type Project struct {
 	DBHost             *string // where postgres-meta reaches the database; nil until it was seen
 	DBPort             *int32
 	UpdatedAt          time.Time
-	ParentRef          *Ref // of the project whose branch it is; nil: it is none
+	ParentID           *int64 // of the project whose branch it is; nil: it is none
+	ParentRef          *Ref
 }
 
 // Running tells whether the project's services can be asked.
@@ -146,7 +147,7 @@ const (
 	case when p.branching then array(select b.ref from platform.projects b where b.parent_id = p.id order by b.id) end`
 	projectColumns     = projectSummaryColumns + `, o.slug, ` + projectRestColumns
 	projectRestColumns = `p.services, p.desired, p.generation, p.observed_generation, p.message, p.db_host, p.db_port, p.updated_at,
-	(select q.ref from platform.projects q where q.id = p.parent_id)`
+	p.parent_id, (select q.ref from platform.projects q where q.id = p.parent_id)`
 )
 
 // CreateProject makes a project that is wanted active, and wakes the provisioner of its target. ErrNotFound: the

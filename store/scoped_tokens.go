@@ -41,9 +41,10 @@ func (l *TokenLimits) ReachesOrganization(id int64) bool {
 	return !l.limited() || slices.Contains(l.OrganizationIDs, id)
 }
 
-// ReachesProject tells whether a token may be used for a project.
+// ReachesProject tells whether a token may be used for a project. One for a project is for its branches, too.
 func (l *TokenLimits) ReachesProject(project Project) bool {
-	return l.ReachesOrganization(project.OrganizationID) || slices.Contains(l.ProjectIDs, project.ID)
+	return l.ReachesOrganization(project.OrganizationID) || slices.Contains(l.ProjectIDs, project.ID) ||
+		project.ParentID != nil && slices.Contains(l.ProjectIDs, *project.ParentID)
 }
 
 // ScopedToken is an access token with scopes, without its secret.
