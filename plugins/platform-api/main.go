@@ -24,6 +24,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/keysets"
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/plugins/internal/schemadiff"
 	"github.com/plurabase/plurabase/store"
 )
 
@@ -98,7 +99,14 @@ func prepare(ctx context.Context) error {
 		Tokens:        pgmeta.NewTokens(s.MasterKey, rand.Reader, time.Now, s.PreviousMasterKey),
 		PgMeta:        s.pgMeta(),
 		KeySets:       keySets,
-		Log:           log,
+		CompareSchemas: func(ctx context.Context, asked schemadiff.Request) (string, error) {
+			program, err := schemadiff.Program()
+			if err != nil {
+				return "", err
+			}
+			return schemadiff.Run(ctx, program, asked)
+		},
+		Log: log,
 	})
 	return nil
 }

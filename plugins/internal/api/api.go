@@ -25,6 +25,7 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/mail"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
 	"github.com/plurabase/plurabase/plugins/internal/problem"
+	"github.com/plurabase/plurabase/plugins/internal/schemadiff"
 	"github.com/plurabase/plurabase/plugins/internal/services"
 	"github.com/plurabase/plurabase/store"
 )
@@ -63,7 +64,9 @@ type Dependencies struct {
 	Tokens *pgmeta.Tokens
 	// PgMeta generates types; nil where the operator did not say where postgres-meta is.
 	PgMeta *pgmeta.Client
-	Log    *slog.Logger
+	// CompareSchemas says how two databases differ.
+	CompareSchemas func(context.Context, schemadiff.Request) (string, error)
+	Log            *slog.Logger
 	// LookupTXT asks the name servers for TXT records; the machine's own where nil.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
 	// KeySets gets the public keys of others whose tokens a project shall take; keysets.New where nil.
@@ -88,6 +91,7 @@ type API struct {
 	feedback      *identity.Limit // of mails to the operator
 	lookupTXT     func(ctx context.Context, name string) ([]string, error)
 	keySets       *keysets.Client
+	compare       func(context.Context, schemadiff.Request) (string, error)
 
 	mux          *http.ServeMux
 	routes       []route
@@ -109,6 +113,7 @@ func New(dependencies Dependencies) *API {
 		now:           dependencies.Now,
 		lookupTXT:     dependencies.LookupTXT,
 		keySets:       dependencies.KeySets,
+		compare:       dependencies.CompareSchemas,
 		mux:           http.NewServeMux(),
 	}
 	if a.now == nil {

@@ -3,12 +3,17 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,12 +24,18 @@ import (
 	"github.com/plurabase/plurabase/plugins/internal/identity"
 	"github.com/plurabase/plurabase/plugins/internal/instance"
 	"github.com/plurabase/plurabase/plugins/internal/pgmeta"
+	"github.com/plurabase/plurabase/plugins/internal/schemadiff"
 	"github.com/plurabase/plurabase/store"
 	"github.com/plurabase/plurabase/store/pgserver/pgtest"
 	"github.com/plurabase/plurabase/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(witnessed{pgtest.WithServer(m)}) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(witnessed{pgtest.WithServer(m)}, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(built)
+		os.Exit(code)
+	}))
+}
 
 const (
 	jwtSecret = "a-secret-of-at-least-32-characters-here"
@@ -56,10 +67,31 @@ func newAPI(t testing.TB, opened *store.Store, logged io.Writer) *API {
 		Store:         opened,
 		Authenticator: identity.New(opened, identity.Settings{JWTSecret: jwtSecret}, storetest.Clock),
 		Tokens:        pgmeta.NewTokens(storetest.MasterKey(t), storetest.Random(), storetest.Clock),
-		Log:           slog.New(slog.NewTextHandler(logged, nil)),
-		Now:           storetest.Clock,
+		CompareSchemas: func(ctx context.Context, asked schemadiff.Request) (string, error) {
+			program, err := schemaDiff()
+			if err != nil {
+				return "", err
+			}
+			return schemadiff.Run(ctx, program, asked)
+		},
+		Log: slog.New(slog.NewTextHandler(logged, nil)),
+		Now: storetest.Clock,
 	})
 }
+
+// schemaDiff builds the program that compares schemas, once.
+var schemaDiff = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "schema-diff")
+	if err != nil {
+		return "", err
+	}
+	built = folder
+	program := filepath.Join(folder, "schema-diff")
+	return program, exec.Command("go", "build", "-o", program, "github.com/plurabase/plurabase/plugins/schema-diff").Run()
+})
+
+// built is the folder of what schemaDiff has built; empty where it was not asked.
+var built string
 
 // session is the Authorization header of a user who signed in at GoTrue.
 func session(t testing.TB, gotrueID, email string) string {

@@ -138,7 +138,7 @@ func (a *API) diffBranch(ctx context.Context, c *call, in *diffBranchInput) (*te
 		return nil, err
 	}
 	schemas := strings.FieldsFunc(in.IncludedSchemas, func(r rune) bool { return r == ',' || r == ' ' })
-	text, err := schemadiff.Between(ctx, from, to, schemas)
+	text, err := a.compare(ctx, schemadiff.Request{From: from, To: to, Schemas: schemas})
 	if err != nil {
 		return nil, databaseProblem(err)
 	}

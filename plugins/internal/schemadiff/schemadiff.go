@@ -1,65 +1,60 @@
-// Package schemadiff says how the schemas of two projects' databases differ.
+// Package schemadiff asks the program schema-diff how the schemas of two projects' databases differ.
 package schemadiff
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/stripe/pg-schema-diff/pkg/diff"
+	"os"
+	"os/exec"
+	"path/filepath"
 
 	"github.com/plurabase/plurabase/store/projectdb"
 )
 
-// Between returns the SQL that gives one database the schema of another: tables with their columns, indexes, constraints, triggers,
-// policies and privileges, views, functions, sequences, enums and extensions. Other types, domains, comments and publications it does
-// not see. schemas narrows it; empty: all but those that Supabase's own services make. The result is empty where nothing differs, and
-// the same each time where nothing changes. projectdb.ErrUnreachable: one of them does not answer.
-func Between(ctx context.Context, from, to projectdb.Address, schemas []string) (string, error) {
-	current, err := from.Open()
+// Request is what the program reads. It holds passwords: it goes by a pipe, and is written nowhere.
+type Request struct {
+	From, To projectdb.Address
+	Schemas  []string // by name; none: all but Supabase's own
+}
+
+// Unreachable is the program's exit code where a database does not answer.
+const Unreachable = 3
+
+// Program is the path of schema-diff, which lies beside the program that runs.
+func Program() (string, error) {
+	own, err := os.Executable()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("find schema-diff: %w", err)
 	}
-	defer func() { _ = current.Close() }()
-	wanted, err := to.Open()
+	return filepath.Join(filepath.Dir(own), "schema-diff"), nil
+}
+
+// Run returns the SQL that gives one database the schema of the other; empty where nothing differs. projectdb.ErrUnreachable: one of
+// them does not answer.
+func Run(ctx context.Context, program string, asked Request) (string, error) {
+	in, err := json.Marshal(asked)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("ask schema-diff: %w", err)
 	}
-	defer func() { _ = wanted.Close() }()
-	narrowed := diff.WithExcludeSchemas(projectdb.PlatformSchemas...)
-	if len(schemas) > 0 {
-		narrowed = diff.WithIncludeSchemas(schemas...)
-	}
-	plan, err := diff.Generate(ctx, diff.DBSchemaSource(current), diff.DBSchemaSource(wanted), narrowed,
-		diff.WithDoNotValidatePlan(), // that takes a database of its own; Postgres judges it when it is run, in one transaction
-		diff.WithNoConcurrentIndexOps(), diff.WithRandReader(rand.NewChaCha8([32]byte{})), diff.WithLogger(silent{}))
-	var failed *pgconn.ConnectError
+	command := exec.CommandContext(ctx, program) //nolint:gosec // beside our own
+	command.Env = []string{}
+	command.Stdin = bytes.NewReader(in)
+	var out, complaints bytes.Buffer
+	command.Stdout, command.Stderr = &out, &complaints
+	err = command.Run()
+	var ended *exec.ExitError
 	switch {
-	case errors.As(err, &failed):
-		return "", projectdb.ErrUnreachable // pgx's text names the host and the user
-	case err != nil:
-		return "", fmt.Errorf("compare the schemas: %w", err)
+	case err == nil:
+		return out.String(), nil
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("compare the schemas: %w", ctx.Err())
+	case errors.As(err, &ended) && ended.ExitCode() == Unreachable:
+		return "", projectdb.ErrUnreachable
+	case errors.As(err, &ended):
+		return "", fmt.Errorf("schema-diff: %s", bytes.TrimSpace(complaints.Bytes()))
 	}
-	return textOf(plan), nil
+	return "", fmt.Errorf("run schema-diff: %w", err)
 }
-
-// textOf prints a plan, with what each statement may do to a database that is in use.
-func textOf(plan diff.Plan) string {
-	var text strings.Builder
-	for _, statement := range plan.Statements {
-		for _, hazard := range statement.Hazards {
-			fmt.Fprintf(&text, "-- %s: %s\n", hazard.Type, strings.Join(strings.Fields(hazard.Message), " "))
-		}
-		text.WriteString(strings.TrimRight(statement.ToSQL(), "\n") + "\n\n")
-	}
-	return text.String()
-}
-
-// silent keeps the library from printing.
-type silent struct{}
-
-func (silent) Errorf(string, ...any) {}
-func (silent) Warnf(string, ...any)  {}
