@@ -39,7 +39,7 @@ func Run(ctx context.Context, program string, asked Request) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask schema-diff: %w", err)
 	}
-	command := exec.CommandContext(ctx, program) //nolint:gosec // beside our own
+	command := exec.CommandContext(ctx, program)
 	command.Env = []string{}
 	command.Stdin = bytes.NewReader(in)
 	var out, complaints bytes.Buffer
