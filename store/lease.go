@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -32,14 +33,21 @@ var (
 	ErrLeaseLost = errors.New("the lease on the project is lost")
 	// ErrSuperseded says that something newer is wanted of the project; nothing was written.
 	ErrSuperseded = errors.New("something newer is wanted of the project")
+	// ErrProjectBusy says that somebody's transaction holds the only projects that could be claimed.
+	ErrProjectBusy = errors.New("the project is busy")
 )
 
 // ClaimProject takes a project of the target whose wanted and seen states differ, or whose functions are not deployed, or one of
-// drifted, and returns nil when there is none. Deletes come first. The lease lasts for lease, by Postgres' clock, unless Heartbeat renews it.
+// drifted, and returns nil when there is none. ErrProjectBusy says that there are some, but none that is free at this moment. Deletes
+// come first. The lease lasts for lease, by Postgres' clock, unless Heartbeat renews it.
 func (s *Store) ClaimProject(ctx context.Context, target, owner string, lease time.Duration, drifted []Ref) (*Claim, error) {
 	claim := &Claim{store: s, lease: lease}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := claim.take(ctx, tx, target, owner, drifted); err != nil {
+		err := claim.take(ctx, tx, target, owner, drifted)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return mindBusy(ctx, tx, target, drifted)
+		}
+		if err != nil {
 			return err
 		}
 		return claim.beginOperation(ctx, tx)
@@ -53,13 +61,27 @@ func (s *Store) ClaimProject(ctx context.Context, target, owner string, lease ti
 	return claim, nil
 }
 
+// isDue holds of a project, p, of the target $1 that can be claimed, where those named by $2 have drifted.
+const isDue = `p.target = $1 and (p.observed_generation < p.generation or p.ref = any ($2) or ` + functionsDue + `)
+	and (p.lease_expires_at is null or p.lease_expires_at <= clock_timestamp())
+	and (p.retry_at is null or p.retry_at <= clock_timestamp())`
+
+// mindBusy tells whether nothing was claimed because nothing is due, or because what is due was locked: by a request that
+// writes, or by the heartbeat of a lease that has just ended.
+func mindBusy(ctx context.Context, tx pgx.Tx, target string, drifted []Ref) error {
+	var busy bool
+	err := tx.QueryRow(ctx, `select exists (select from platform.projects p where `+isDue+`)`, target, append([]Ref{}, drifted...)).Scan(&busy)
+	if err == nil && busy {
+		return ErrProjectBusy
+	}
+	return cmp.Or(err, pgx.ErrNoRows)
+}
+
 func (c *Claim) take(ctx context.Context, tx pgx.Tx, target, owner string, drifted []Ref) error {
 	rows, _ := tx.Query(ctx, `
 		with due as (
 			select id from platform.projects p
-			where target = $1 and (observed_generation < generation or ref = any ($2) or `+functionsDue+`)
-				and (lease_expires_at is null or lease_expires_at <= clock_timestamp())
-				and (retry_at is null or retry_at <= clock_timestamp())
+			where `+isDue+`
 			order by desired = 'removed' desc, retry_at nulls first, updated_at, id
 			limit 1 for no key update skip locked
 		)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/store"
@@ -106,7 +107,10 @@ func TestEachProjectIsClaimedOnce(t *testing.T) {
 		claimers.Go(func() {
 			for {
 				claim, err := l.store.ClaimProject(t.Context(), "local", "test", time.Hour, nil)
-				if err != nil || claim == nil {
+				if errors.Is(err, store.ErrProjectBusy) {
+					continue
+				}
+				if !assert.NoError(t, err) || claim == nil {
 					return
 				}
 				mutex.Lock()
@@ -120,6 +124,24 @@ func TestEachProjectIsClaimedOnce(t *testing.T) {
 	for ref, times := range claimed {
 		require.Equal(t, 1, times, ref)
 	}
+}
+
+func TestAProjectThatSomebodyWritesIsBusy(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	ref := l.create()
+	tx, err := l.database.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `select from platform.projects where ref = $1 for update`, ref)
+	require.NoError(t, err)
+	_, err = l.store.ClaimProject(t.Context(), "local", "test", time.Hour, nil)
+	require.ErrorIs(t, err, store.ErrProjectBusy)
+	other, err := l.store.ClaimProject(t.Context(), "elsewhere", "test", time.Hour, nil)
+	require.NoError(t, err)
+	require.Nil(t, other, "the target elsewhere has no project")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Equal(t, ref, l.claim().Project.Ref)
+	require.Nil(t, l.tryClaim(), "a lease is no transaction: there is nothing to wait for")
 }
 
 func TestAClaimIsForOneTargetAlone(t *testing.T) {

@@ -23,8 +23,9 @@ func (r *Reconciler) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if drifted := drifted(settled, survey); len(drifted) > 0 {
-		r.drifted.set(drifted)
+	found := drifted(settled, survey)
+	r.drifted.set(found)
+	if len(found) > 0 {
 		r.work.send()
 	}
 	return nil

@@ -142,7 +142,7 @@ func (r *Reconciler) watch(ctx context.Context) error {
 }
 
 // claimAll takes projects as long as there are any and workers are free, and looks again when it is woken, when a
-// worker is done, and after every Resync.
+// worker is done, after every Resync, and soon where a project was busy.
 func (r *Reconciler) claimAll(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -154,7 +154,8 @@ func (r *Reconciler) claimAll(ctx context.Context) {
 			return
 		}
 		woken := r.work.wait()
-		if claim := r.claim(ctx); claim != nil {
+		claim, wait := r.claim(ctx)
+		if claim != nil {
 			workers.Go(func() {
 				defer r.work.send()
 				defer func() { <-free }()
@@ -165,27 +166,27 @@ func (r *Reconciler) claimAll(ctx context.Context) {
 		<-free
 		select {
 		case <-woken:
-		case <-time.After(r.Settings.Resync):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (r *Reconciler) claim(ctx context.Context) *store.Claim {
+// claim takes a project. Where it has none, wait is how long not to look again by itself.
+func (r *Reconciler) claim(ctx context.Context) (claim *store.Claim, wait time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	claim, err := r.Store.ClaimProject(ctx, r.Settings.Target, r.Settings.Owner, r.Settings.Lease, r.drifted.list())
-	if err != nil {
-		if !errors.Is(err, context.Canceled) {
-			r.Log.Warn("could not look for work", "error", err)
-		}
-		return nil
-	}
-	if claim != nil {
+	switch {
+	case errors.Is(err, store.ErrProjectBusy):
+		return nil, r.Settings.RetryMin
+	case err != nil && !errors.Is(err, context.Canceled):
+		r.Log.Warn("could not look for work", "error", err)
+	case claim != nil:
 		r.drifted.remove(claim.Project.Ref)
 	}
-	return claim
+	return claim, r.Settings.Resync
 }
 
 // retryDelay is how long to wait after a number of failures: doubling, within the settings, less up to a fifth at

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/provisioner/internal/reconcile"
@@ -159,6 +161,30 @@ func TestAnEventOfTheEngineIsEnough(t *testing.T) {
 	require.Eventually(t, func() bool { return b.calls("StartContainer") == 2 }, patience, 5*time.Millisecond)
 	b.become(ref, store.StatusActiveHealthy)
 	require.Zero(t, b.calls("RemoveVolume"), "the data was kept")
+}
+
+func TestABusyProjectIsLookedAtAgainSoon(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.launch("", func(s *reconcile.Settings) { s.Resync = time.Hour })
+	ref := b.create()
+	b.become(ref, store.StatusActiveHealthy)
+	connection, err := pgx.Connect(t.Context(), b.url)
+	require.NoError(t, err)
+	defer func() { _ = connection.Close(context.WithoutCancel(t.Context())) }()
+	tx, err := connection.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `select from platform.projects where ref = $1 for update`, ref)
+	require.NoError(t, err)
+	looks := func() int {
+		return scalar[int](b, `select xact_rollback from pg_stat_database where datname = current_database()`)
+	}
+	b.engine.Kill(container(ref))
+	before := looks()
+	require.Eventually(t, func() bool { return looks() > before+3 }, patience, 5*time.Millisecond, "it looks again and again")
+	require.Equal(t, 1, b.calls("StartContainer"), "somebody else's transaction goes first")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Eventually(t, func() bool { return b.calls("StartContainer") == 2 }, patience, 5*time.Millisecond)
 }
 
 func TestTheStatusFollowsTheHealth(t *testing.T) {
