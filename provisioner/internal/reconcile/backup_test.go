@@ -231,7 +231,7 @@ func TestADeleteThatCannotBeBackedUpSaysHowItGoesOn(t *testing.T) {
 		project, err := b.project(ref)
 		return err == nil && project.Message != nil && strings.Contains(*project.Message, "no dump today") &&
 			strings.Contains(*project.Message, "PLURABASE_FINAL_BACKUP")
-	}, patience, 5*time.Millisecond)
+	}, patience, poll)
 	require.Zero(t, b.calls("RemoveVolume"), "nothing is lost meanwhile")
 	r.stop()
 	b.backups.Final = false // the operator decides

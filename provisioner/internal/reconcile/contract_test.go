@@ -126,7 +126,7 @@ func TestADeleteIsTriedForEver(t *testing.T) {
 	b.change(ref, store.OperationDelete)
 	require.Eventually(t, func() bool {
 		return scalar[int](b, `select attempts from platform.projects`) >= 3
-	}, patience, 5*time.Millisecond)
+	}, patience, poll)
 	project, err := b.project(ref)
 	require.NoError(t, err)
 	require.Equal(t, store.StatusGoingDown, project.Status)
@@ -153,7 +153,7 @@ func TestADeleteInterruptsWhateverGoesOn(t *testing.T) {
 	ref := b.create()
 	b.engine.SetSick(container(ref), true) // the create waits for it as long as it may
 	b.launch("")
-	require.Eventually(t, func() bool { return b.calls("StartContainer") == 1 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.calls("StartContainer") == 1 }, patience, poll)
 	b.change(ref, store.OperationDelete)
 	b.gone(ref)
 	require.Empty(t, b.engine.Objects())
@@ -176,7 +176,7 @@ func TestAStopGivesTheLeaseBack(t *testing.T) {
 	ref := b.create()
 	b.engine.SetSick(container(ref), true)
 	first := b.launch("", func(s *reconcile.Settings) { s.Lease = time.Hour })
-	require.Eventually(t, func() bool { return b.calls("StartContainer") == 1 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.calls("StartContainer") == 1 }, patience, poll)
 	first.stop()
 	project, err := b.project(ref)
 	require.NoError(t, err)

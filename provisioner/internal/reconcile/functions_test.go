@@ -9,15 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plurabase/plurabase/provisioner/internal/stack"
 	"github.com/plurabase/plurabase/store"
 )
-
-const poll = 5 * time.Millisecond
 
 func (b *bundle) deploy(ref store.Ref, slug, source string) {
 	b.Helper()

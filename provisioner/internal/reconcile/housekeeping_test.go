@@ -64,7 +64,7 @@ func TestOrphansAreReportedAndLeftAlone(t *testing.T) {
 	orphans, lookalikes := b.strand()
 	everything := b.engine.Objects()
 	r := b.launch("")
-	require.Eventually(t, func() bool { return slices.Equal(orphans, b.reported()) }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return slices.Equal(orphans, b.reported()) }, patience, poll)
 	found, err := r.reconciler.Housekeeping(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, orphans, listed(found))
@@ -91,7 +91,7 @@ func TestOrphansAreRemovedAfterTheTimeThatTheOperatorSays(t *testing.T) {
 	left := append(slices.Clone(lookalikes), "volume "+stack.Prefix(lost)+"-db")
 	slices.Sort(left)
 	b.launch("", func(s *reconcile.Settings) { s.RemoveOrphans = time.Nanosecond })
-	require.Eventually(t, func() bool { return slices.Equal(left, b.engine.Objects()) }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return slices.Equal(left, b.engine.Objects()) }, patience, poll)
 }
 
 func TestALeaseThatNobodyHoldsIsForgotten(t *testing.T) {
@@ -108,7 +108,7 @@ func TestALeaseThatNobodyHoldsIsForgotten(t *testing.T) {
 	r = b.launch("", func(s *reconcile.Settings) { s.Resync = time.Hour })
 	require.Eventually(t, func() bool {
 		return scalar[int](b, `select count(*) from platform.projects where lease_owner is not null`) == 0
-	}, patience, 5*time.Millisecond)
+	}, patience, poll)
 	found, err := r.reconciler.Housekeeping(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, found)
@@ -127,5 +127,5 @@ func TestAScratchThatNobodyUsesGoesAlsoWhereNoBackupsAreMade(t *testing.T) {
 	b.launch("")
 	require.Eventually(t, func() bool {
 		return slices.Equal([]string{"container plurabase-scratch-other"}, b.engine.Objects())
-	}, patience, 5*time.Millisecond)
+	}, patience, poll)
 }

@@ -39,7 +39,7 @@ func (b *bundle) launch(fail string, change ...func(*reconcile.Settings)) *runni
 	b.Helper()
 	settings := reconcile.Settings{
 		Target: "local", Owner: rand.Text(), Version: "test",
-		Lease: 500 * time.Millisecond, Heartbeat: 100 * time.Millisecond, Resync: 50 * time.Millisecond,
+		Lease: 2 * time.Second, Heartbeat: 400 * time.Millisecond, Resync: 50 * time.Millisecond,
 		Deadline: time.Minute, Workers: 8, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 		Stack:   stack.Settings{Images: map[string]string{"db": image}, Address: stack.AddressHost, Bind: netip.MustParseAddr("127.0.0.1")},
 		Subnets: store.SubnetPool{Pool: netip.MustParsePrefix("10.213.0.0/20"), Bits: 27},

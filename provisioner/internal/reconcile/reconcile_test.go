@@ -33,6 +33,8 @@ const (
 	// newerImage is what an upgrade leads to.
 	newerImage = "postgres:17.1"
 	patience   = 3 * time.Minute
+	// poll is how often a test looks whether something has become so. Many tests look at once.
+	poll = 20 * time.Millisecond
 )
 
 // bundle is a store, an engine in memory, and somebody who owns an organization.
@@ -86,7 +88,7 @@ func (b *bundle) start(owner string) (stop func()) {
 		Executor: execute.Executor{Engine: b.engine, Pulls: &execute.Pulls{}, Failures: &execute.Failures{}, Poll: 5 * time.Millisecond},
 		Settings: reconcile.Settings{
 			Target: "local", Owner: owner, Version: "test", Lease: 2 * time.Second, Heartbeat: 500 * time.Millisecond,
-			Resync: 50 * time.Millisecond, Deadline: 5 * time.Second, Workers: 4,
+			Resync: 50 * time.Millisecond, Deadline: time.Minute, Workers: 4,
 			RetryMin: 10 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 			Stack:   stack.Settings{Images: map[string]string{"db": image}, Address: stack.AddressHost, Bind: netip.MustParseAddr("127.0.0.1")},
 			Subnets: store.SubnetPool{Pool: netip.MustParsePrefix("10.213.0.0/16"), Bits: 27},
@@ -118,7 +120,7 @@ func (b *bundle) become(ref store.Ref, status store.Status) store.Project {
 		var err error
 		last, err = b.project(ref)
 		return err == nil && last.Status == status && last.ObservedGeneration == last.Generation
-	}, patience, 5*time.Millisecond, "%s does not become %s", ref, status)
+	}, patience, poll, "%s does not become %s", ref, status)
 	return last
 }
 
@@ -127,7 +129,7 @@ func (b *bundle) gone(ref store.Ref) {
 	require.Eventually(b, func() bool {
 		_, err := b.project(ref)
 		return errors.Is(err, store.ErrNotFound)
-	}, patience, 5*time.Millisecond)
+	}, patience, poll)
 }
 
 func TestEveryOperationEndsInAStateOfItsTable(t *testing.T) {
@@ -301,7 +303,7 @@ func TestAContainerThatIsLostComesBack(t *testing.T) {
 	require.Eventually(t, func() bool {
 		found, err := b.project(ref)
 		return err == nil && found.Status == store.StatusActiveHealthy && len(b.engine.Objects()) == 4
-	}, patience, 5*time.Millisecond)
+	}, patience, poll)
 }
 
 func TestWhatIsTakenOnTheHostIsLeftAlone(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,7 +49,7 @@ func (b *bundle) becomeServices(project store.Project, want map[string]string) {
 	b.Helper()
 	require.Eventually(b, func() bool {
 		return len(b.services(project)) == len(want) && mapsEqual(b.services(project), want)
-	}, patience, 5*time.Millisecond, "%v", want)
+	}, patience, poll, "%v", want)
 }
 
 func mapsEqual(a, b map[string]string) bool {
@@ -144,7 +143,7 @@ func TestANewPasswordIsTakenUpByWhoeverGoesOn(t *testing.T) {
 			default:
 				return settled()
 			}
-		}, patience, 5*time.Millisecond)
+		}, patience, poll)
 		cut.stop()
 	}
 	b.engine.After = nil

@@ -219,7 +219,7 @@ func (b *bundle) walkFailing(r row) {
 	b.engine.SetSick(container(ref), r.kind != store.OperationPause && r.kind != store.OperationUpgrade)
 	failing := b.launch(failures[r.kind])
 	if r.kind == store.OperationDelete { // tried for ever: it never settles
-		require.Eventually(b, func() bool { return scalar[int](b, `select attempts from platform.projects`) >= 2 }, patience, 5*time.Millisecond)
+		require.Eventually(b, func() bool { return scalar[int](b, `select attempts from platform.projects`) >= 2 }, patience, poll)
 	} else {
 		b.follow(ref, r.while, r.failed)
 		operations := b.operations(ref)

@@ -108,7 +108,7 @@ func TestALostPostgresIsWaitedFor(t *testing.T) {
 	<-lost // on a busy machine a lease runs out before that, too
 	require.Eventually(t, func() bool {
 		return scalar[bool](b, `select coalesce(bool_and(lease_expires_at < clock_timestamp()), false) from platform.projects where fence > 0`)
-	}, patience, 5*time.Millisecond, "the lease runs out")
+	}, patience, poll, "the lease runs out")
 	project, err := b.project(ref)
 	require.NoError(t, err)
 	require.Equal(t, store.StatusComingUp, project.Status)
@@ -146,9 +146,9 @@ func TestTheTargetHasAHeartbeat(t *testing.T) {
 	beats := func() int64 {
 		return scalar[int64](b, `select coalesce(max(extract(epoch from heartbeat_at) * 1000000), 0)::bigint from platform.targets where name = 'local'`)
 	}
-	require.Eventually(t, func() bool { return beats() > 0 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return beats() > 0 }, patience, poll)
 	first := beats()
-	require.Eventually(t, func() bool { return beats() > first }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return beats() > first }, patience, poll)
 }
 
 func TestAnEventOfTheEngineIsEnough(t *testing.T) {
@@ -158,7 +158,7 @@ func TestAnEventOfTheEngineIsEnough(t *testing.T) {
 	ref := b.create()
 	b.become(ref, store.StatusActiveHealthy)
 	b.engine.Kill(container(ref))
-	require.Eventually(t, func() bool { return b.calls("StartContainer") == 2 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.calls("StartContainer") == 2 }, patience, poll)
 	b.become(ref, store.StatusActiveHealthy)
 	require.Zero(t, b.calls("RemoveVolume"), "the data was kept")
 }
@@ -181,10 +181,10 @@ func TestABusyProjectIsLookedAtAgainSoon(t *testing.T) {
 	}
 	b.engine.Kill(container(ref))
 	before := looks()
-	require.Eventually(t, func() bool { return looks() > before+3 }, patience, 5*time.Millisecond, "it looks again and again")
+	require.Eventually(t, func() bool { return looks() > before+3 }, patience, poll, "it looks again and again")
 	require.Equal(t, 1, b.calls("StartContainer"), "somebody else's transaction goes first")
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.Eventually(t, func() bool { return b.calls("StartContainer") == 2 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.calls("StartContainer") == 2 }, patience, poll)
 }
 
 func TestTheStatusFollowsTheHealth(t *testing.T) {
@@ -224,7 +224,7 @@ func TestAPausedProjectStaysPaused(t *testing.T) {
 	b.change(ref, store.OperationPause)
 	b.become(ref, store.StatusInactive)
 	b.engine.Put(container(ref), labels) // somebody starts it by hand
-	require.Eventually(t, func() bool { return slices.Equal(volumes(ref), b.engine.Objects()) }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return slices.Equal(volumes(ref), b.engine.Objects()) }, patience, poll)
 	b.become(ref, store.StatusInactive)
 }
 
@@ -242,9 +242,9 @@ func TestSharedContainersJoinEveryProject(t *testing.T) {
 	b.engine.Put("kong", nil) // it starts later than the project
 	network := []string{stack.Prefix(string(ref))}
 	joined := func() bool { return slices.Equal(network, b.engine.Networks("kong")) }
-	require.Eventually(t, joined, patience, 5*time.Millisecond)
+	require.Eventually(t, joined, patience, poll)
 	b.engine.Put("kong", nil) // it is made anew
-	require.Eventually(t, joined, patience, 5*time.Millisecond)
+	require.Eventually(t, joined, patience, poll)
 
 	b.change(ref, store.OperationDelete)
 	b.gone(ref)
