@@ -119,6 +119,11 @@ func TestEveryProjectIsReachedOnOnePostgresPort(t *testing.T) {
 	require.NoError(t, err)
 	w.connects(p)
 
+	require.NoError(t, w.store.EnforceSSL(t.Context(), w.actor(), p.Ref, true))
+	w.isRefused(p, "28000", "SSL connection is required")
+	require.NoError(t, w.store.EnforceSSL(t.Context(), w.actor(), p.Ref, false))
+	w.connects(p)
+
 	w.status(p, store.StatusInactive)
 	w.isRefused(p, "57P03", "The project is paused.")
 }

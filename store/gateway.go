@@ -42,6 +42,7 @@ type GatewayProject struct {
 	DatabasePort uint16
 	// Database is the same as an address: in the project's own subnet, or at its own port of this machine. Not valid where it is elsewhere.
 	Database         netip.AddrPort
+	SSLEnforced      bool // connections to the database in plain text are refused
 	secret, password sealedSecret
 }
 
@@ -77,7 +78,7 @@ func (s *Store) GatewayProjects(ctx context.Context, ids ...int64) ([]GatewayPro
 			r.allowed,
 			(select jsonb_agg(jsonb_build_object('address', host(address), 'until', until) order by address)
 				from platform.network_bans b where b.project_id = p.id and (until is null or until > $3)),
-			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), coalesce(p.db_host, ''), coalesce(p.db_port, 0),
+			coalesce(h.hostname, ''), coalesce(v.subdomain, ''), coalesce(p.db_host, ''), coalesce(p.db_port, 0), p.ssl_enforced,
 			(select port from platform.project_ports o where o.project_id = p.id and o.service = 'db'),
 			(select jsonb_agg(jsonb_build_object('service', service, 'host', host, 'port', port))
 				from platform.project_services t where t.project_id = p.id),
@@ -106,7 +107,7 @@ func scanGatewayProject(row pgx.CollectableRow) (GatewayProject, error) {
 	var bans, services, keys []byte
 	err := row.Scan(&p.ID, &p.Ref, &p.Status, &p.Services, &subnet, &p.LegacyKeys,
 		&p.secret.masterKeyID, &p.secret.wrapped, &p.secret.sealed, &p.password.sealed,
-		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &p.DatabaseHost, &p.DatabasePort, &published, &services, &keys)
+		&p.Allowed, &bans, &p.Hostname, &p.Subdomain, &p.DatabaseHost, &p.DatabasePort, &p.SSLEnforced, &published, &services, &keys)
 	if err != nil {
 		return GatewayProject{}, err
 	}

@@ -343,8 +343,17 @@ func (c *Claim) Settle(ctx context.Context, outcome Outcome) error {
 		if c.OperationID == 0 {
 			return c.store.notifyHealth(ctx, tx, c.Project, outcome.Status, outcome.Failure)
 		}
-		return c.endOperation(ctx, tx, outcome.Failure)
+		return c.endOperation(ctx, tx, c.failed(outcome), outcome.Failure)
 	})
+}
+
+// failed says which operation it is that an outcome's failure tells of: a new branch that is there, and did not take its parent's
+// migrations over, was created.
+func (c *Claim) failed(outcome Outcome) OperationKind {
+	if c.Kind == OperationCreate && outcome.Status != c.Kind.Failed() && outcome.Failure != nil {
+		return OperationMigrate
+	}
+	return c.Kind
 }
 
 func (c *Claim) noteServices(ctx context.Context, tx pgx.Tx, services []ServiceState) error {
@@ -397,7 +406,7 @@ func (c *Claim) noteFailure(ctx context.Context, tx pgx.Tx, status Status, failu
 // Remove forgets the project, and with it its keys, secrets, port and subnet. Its operations stay.
 func (c *Claim) Remove(ctx context.Context) error {
 	return c.writeCurrent(ctx, "remove the project", func(tx pgx.Tx) error {
-		if err := c.endOperation(ctx, tx, nil); err != nil {
+		if err := c.endOperation(ctx, tx, c.Kind, nil); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `delete from platform.projects where id = $1`, c.Project.ID)
@@ -405,7 +414,8 @@ func (c *Claim) Remove(ctx context.Context) error {
 	})
 }
 
-func (c *Claim) endOperation(ctx context.Context, tx pgx.Tx, failure error) error {
+// endOperation notes how the operation ended, and tells of it as one of the kind told.
+func (c *Claim) endOperation(ctx context.Context, tx pgx.Tx, told OperationKind, failure error) error {
 	if c.OperationID == 0 {
 		return nil
 	}
@@ -421,7 +431,7 @@ func (c *Claim) endOperation(ctx context.Context, tx pgx.Tx, failure error) erro
 	if err := c.endBackups(ctx, tx, failure); err != nil {
 		return err
 	}
-	return c.store.notifyOperation(ctx, tx, c.Project, c.Kind, failure)
+	return c.store.notifyOperation(ctx, tx, c.Project, told, failure)
 }
 
 // write runs do in a transaction that holds the project's row, and only while the lease lasts: nobody else can claim

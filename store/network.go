@@ -54,6 +54,22 @@ func (s *Store) RestrictNetwork(ctx context.Context, actor Actor, ref Ref, chang
 	})
 }
 
+// EnforceSSL says whether the gateway's Postgres port refuses connections to a project's database in plain text. The gateway's nodes
+// are told at once; connections that are open stay open.
+func (s *Store) EnforceSSL(ctx context.Context, actor Actor, ref Ref, enforced bool) error {
+	_, err := write(ctx, s, actor, "enforce TLS", func(ctx context.Context, tx pgx.Tx) (struct{}, AuditEntry, error) {
+		project, err := lockProject(ctx, tx, ref)
+		if err != nil {
+			return struct{}{}, AuditEntry{}, err
+		}
+		_, err = tx.Exec(ctx, `update platform.projects set ssl_enforced = $2, updated_at = $3 where id = $1`, project.ID, enforced, s.now())
+		return struct{}{}, AuditEntry{
+			Action: "network.enforce_ssl", OrganizationID: project.OrganizationID, ProjectRef: ref, Details: map[string]any{"database": enforced},
+		}, err
+	})
+	return err
+}
+
 // NetworkBan is an address that a project's gateway turns away.
 type NetworkBan struct {
 	Address  netip.Addr

@@ -41,6 +41,14 @@ func TestMembersHearHowAnOperationEnded(t *testing.T) {
 	require.Len(t, l.told(store.NotificationFilter{}), 2, "a restart that went well is no news")
 }
 
+func TestABranchWithoutItsMigrationsIsNotSaidToBeMissing(t *testing.T) {
+	t.Parallel()
+	l := setupLeases(t)
+	l.create()
+	require.NoError(t, l.claim().Settle(t.Context(), store.Outcome{Status: store.StatusActiveHealthy, Failure: errors.New("migration 1 failed")}))
+	require.Equal(t, []string{"Critical: shop could not take migrations over (migration 1 failed)"}, l.told(store.NotificationFilter{}))
+}
+
 func TestEveryKindOfOperationIsToldInWordsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	l := setupLeases(t)

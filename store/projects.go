@@ -88,6 +88,7 @@ type Project struct {
 	UpdatedAt          time.Time
 	ParentID           *int64 // of the project whose branch it is; nil: it is none
 	ParentRef          *Ref
+	SSLEnforced        bool // the gateway's Postgres port refuses connections in plain text
 }
 
 // Running tells whether the project's services can be asked.
@@ -147,7 +148,7 @@ const (
 	case when p.branching then array(select b.ref from platform.projects b where b.parent_id = p.id order by b.id) end`
 	projectColumns     = projectSummaryColumns + `, o.slug, ` + projectRestColumns
 	projectRestColumns = `p.services, p.desired, p.generation, p.observed_generation, p.message, p.db_host, p.db_port, p.updated_at,
-	p.parent_id, (select q.ref from platform.projects q where q.id = p.parent_id)`
+	p.parent_id, (select q.ref from platform.projects q where q.id = p.parent_id), p.ssl_enforced`
 )
 
 // CreateProject makes a project that is wanted active, and wakes the provisioner of its target. ErrNotFound: the

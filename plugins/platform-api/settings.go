@@ -25,6 +25,8 @@ type settings struct {
 	// host, or host:port where that is not 5432.
 	PostgresListen  string `env:"PLURABASE_POSTGRES_LISTEN"`
 	PostgresAddress string `env:"PLURABASE_POSTGRES_ADDRESS"`
+	// PostgresRequiresTLS says whether that port refuses connections in plain text, whatever a project wants.
+	PostgresRequiresTLS bool `env:"PLURABASE_POSTGRES_TLS_REQUIRED" envDefault:"false"`
 	// PgMetaURL and PgMetaCryptoKey are for what postgres-meta generates: types. Both or neither.
 	PgMetaURL       string `env:"PLURABASE_PG_META_URL"`
 	PgMetaCryptoKey string `env:"PG_META_CRYPTO_KEY"`
@@ -41,8 +43,18 @@ type settings struct {
 func (s settings) api(offered instance.Instance) api.Settings {
 	return api.Settings{
 		PublicURL: s.PublicURL, ProjectDomain: s.ProjectDomain, DatabaseHost: s.DatabaseHost, Target: s.Target, SignUps: s.SignUps,
-		Instance: offered, Postgres: s.postgres(),
+		Instance: offered, Postgres: s.postgres(), PostgresPlainText: s.plainText(),
 	}
+}
+
+func (s settings) plainText() api.PlainText {
+	switch {
+	case s.PostgresListen == "":
+		return api.PlainTextNowhere
+	case s.PostgresRequiresTLS:
+		return api.PlainTextRefused
+	}
+	return api.PlainTextTaken
 }
 
 // postgres is the zero value where there is no such port, or nobody is to be told of it.

@@ -314,7 +314,11 @@ var cliCases = []clientCase{
 	{name: "supabase ssl-enforcement get", arguments: []string{"ssl-enforcement", "get", "--experimental", "{remote}"}, prints: "SSL is *NOT* being enforced"},
 	{
 		name: "supabase ssl-enforcement update", arguments: []string{"ssl-enforcement", "update", "--enable-db-ssl-enforcement", "--experimental", "{remote}"},
-		prints: "TLS to the database is not enforced by the platform", because: "TLS to the database is not enforced project by project.",
+		prints: "SSL is being enforced",
+	},
+	{
+		name: "supabase ssl-enforcement update --disable-db-ssl-enforcement", prints: "SSL is *NOT* being enforced",
+		arguments: []string{"ssl-enforcement", "update", "--disable-db-ssl-enforcement", "--experimental", "{remote}"},
 	},
 	{
 		name: "supabase vanity-subdomains check-availability", prints: "Subdomain shop{version} available: true",

@@ -43,6 +43,8 @@ type Settings struct {
 	DatabaseHost string
 	// Postgres is where psql reaches every project, on one port; the zero value where there is none.
 	Postgres PostgresPort
+	// PostgresPlainText is what that port makes of connections without TLS.
+	PostgresPlainText PlainText
 	// Target is the deployment target that new projects go to.
 	Target string
 	// SignUps says who may make an account at the platform's GoTrue by way of Studio.
@@ -166,6 +168,7 @@ func New(dependencies Dependencies) *API {
 	a.registerMFA()
 	a.registerMigrations()
 	a.registerNetwork()
+	a.registerSSLEnforcement()
 	a.registerNotifications()
 	a.registerOAuthApps()
 	a.registerOAuthAuthorize()

@@ -62,7 +62,7 @@ func newAPI(t testing.TB, opened *store.Store, logged io.Writer) *API {
 	return New(Dependencies{
 		Settings: Settings{
 			PublicURL: "http://localhost:8000", ProjectDomain: "localhost:8000", DatabaseHost: "localhost", Target: "local",
-			Instance: instance.Default(),
+			Instance: instance.Default(), PostgresPlainText: PlainTextTaken,
 		},
 		Store:         opened,
 		Authenticator: identity.New(opened, identity.Settings{JWTSecret: jwtSecret}, storetest.Clock),

@@ -18,6 +18,11 @@ var projectChanges = []change{
 		do:      sends(http.MethodPatch, "/platform/projects/{ref}", `{"name":"renamed"}`),
 	},
 	{
+		happens: "TLS is enforced",
+		answers: []string{"/v1/projects/{ref}/ssl-enforcement"},
+		do:      sends(http.MethodPut, "/v1/projects/{ref}/ssl-enforcement", `{"requestedConfig":{"database":true}}`),
+	},
+	{
 		happens: "a project is backed up",
 		answers: []string{
 			"/platform/database/{ref}/backups/downloadable-backups", "/platform/database/{ref}/clone", "/v1/projects/{ref}/database/backups",

@@ -321,8 +321,8 @@ var constants = map[string]string{
 		ComputeMeta.CPUDedicated CloneBackupsResponse.TargetVolumeSizeGB ProjectClonedResponse.TargetDiskSizeGB DeploymentTarget.Provider
 		Run.CheckRunID Run.Workdir`,
 	"A project's database has one name, and its services are reached without TLS inside their own network.": `
-		DatabaseAddress.DBName V1DatabaseSchemas.Name PgbouncerConfigResponse.SSLEnforced ProjectSettingsResponse.SSLEnforced
-		ProjectSettingsResponse.DBIPAddrConfig V2DatabaseConfig.SSLEnforced SupavisorConfig.IsUsingSCRAMAuth`,
+		DatabaseAddress.DBName V1DatabaseSchemas.Name
+		ProjectSettingsResponse.DBIPAddrConfig SupavisorConfig.IsUsingSCRAMAuth`,
 	"What the operator runs is what is released.": `
 		RestoreVersion.ReleaseChannel UpgradeEligibilityResponse.CurrentReleaseChannel UpgradeTarget.ReleaseChannel
 		V1Database.ReleaseChannel BranchDetailResponse.ReleaseChannel V1OrganizationDetail.AllowedReleaseChannels`,
@@ -340,7 +340,7 @@ var constants = map[string]string{
 	"It says that what was asked is so: where it is not, the answer is an error.": `
 		PlatformStatus.Status V1CustomHostnameData.Errors V1CustomHostnameData.Messages V1CustomHostnameData.Success
 		V1CustomHostnameSSL.ValidationRecords V1MessageResponse.Message BranchUpdateResponse.Message V1NetworkRestrictions.Status V1NetworkRestrictionsV2.Status
-		V2NetworkRestrictions.Status SensitivityBody.IsSensitive`,
+		V1SSLEnforcement.AppliedSuccessfully V2NetworkRestrictions.Status SensitivityBody.IsSensitive`,
 	"The platform does none of it, or measures none: its absence is the answer.": `
 		ReadOnlyResponse.OverrideEnabled ReadOnlyResponse.OverrideActiveUntil
 		NotificationResponse.Meta Role.Description CreateOAuthAppResponse.ClientSecretExpiresAt TransferPreview.Info

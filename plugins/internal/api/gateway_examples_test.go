@@ -28,6 +28,7 @@ var gatewayExamples = map[string]example{
 	"DELETE /v1/projects/{ref}/config/auth/third-party-auth/{tpa_id}": {prepare: aThirdParty},
 	"DELETE /v1/projects/{ref}/network-bans":                          {body: `{"ipv4_addresses":["192.0.2.1"],"requester_ip":false}`},
 	"PATCH /v1/projects/{ref}/network-restrictions":                   {body: `{"add":{"dbAllowedCidrs":["192.0.2.0/24"]}}`},
+	"PUT /v1/projects/{ref}/ssl-enforcement":                          {body: `{"requestedConfig":{"database":true}}`},
 	"POST /v1/projects/{ref}/network-restrictions/apply":              {body: `{"dbAllowedCidrs":["192.0.2.0/24"],"dbAllowedCidrsV6":[]}`},
 	"GET /v1/projects/{ref}/custom-hostname":                          {prepare: aHostname},
 	"DELETE /v1/projects/{ref}/custom-hostname":                       {prepare: aHostname},

@@ -80,17 +80,6 @@ type V1UnbanBody struct {
 	Identifier  string   `json:"identifier,omitempty"`
 }
 
-// V1SSLEnforcement says whether a project's database refuses connections without TLS.
-type V1SSLEnforcement struct {
-	CurrentConfig       V1SSLConfig `json:"currentConfig"`
-	AppliedSuccessfully bool        `json:"appliedSuccessfully"`
-}
-
-// V1SSLConfig is what of the project is enforced.
-type V1SSLConfig struct {
-	Database bool `json:"database"`
-}
-
 type restrictInput struct {
 	Ref  string `path:"ref"`
 	Body V1AllowedCIDRs
@@ -106,10 +95,8 @@ type unbanInput struct {
 	Body V1UnbanBody
 }
 
-const noSSLEnforcement = "TLS to the database is not enforced by the platform: the database's port is bound to the address that the operator chose."
-
 func (a *API) registerNetwork() {
-	const bans, restrictions, ssl = "/v1/projects/{ref}/network-bans", "/v1/projects/{ref}/network-restrictions", "/v1/projects/{ref}/ssl-enforcement"
+	const bans, restrictions = "/v1/projects/{ref}/network-bans", "/v1/projects/{ref}/network-restrictions"
 	read, write := access.InProject(access.Read, "projects"), access.InProject(access.Update, "projects")
 	handle(a, route{
 		method: http.MethodPost, path: bans + "/retrieve", permission: read, status: http.StatusCreated, kind: Real, summary: "Addresses that the project's gateway turns away",
@@ -128,9 +115,6 @@ func (a *API) registerNetwork() {
 	handle(a, route{
 		method: http.MethodPatch, path: restrictions, permission: write, kind: Real, summary: "Add to and take from where the project's API may be reached",
 	}, a.v1PatchRestrictions)
-	same(a, ssl, read, "Whether the database refuses connections without TLS", noSSLEnforcement,
-		V1SSLEnforcement{CurrentConfig: V1SSLConfig{Database: false}, AppliedSuccessfully: true})
-	refuse(a, route{method: http.MethodPut, path: ssl, permission: write, summary: "Refuse connections without TLS"}, noSSLEnforcement)
 }
 
 func (a *API) v1NetworkBans(ctx context.Context, c *call, _ *refPath) (V1NetworkBans, error) {

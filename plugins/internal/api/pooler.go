@@ -154,7 +154,7 @@ func (a *API) getPgbouncerConfig(ctx context.Context, c *call, _ *refPath) (Pgbo
 	address, err := a.poolerAddress(ctx, c.project)
 	return PgbouncerConfigResponse{
 		PoolerSettings: settings, DatabaseAddress: address, DBDNSName: address.DBHost, ConnectionString: address.connectionString(),
-		InsertedAt: c.project.CreatedAt, PgbouncerEnabled: hasPooler(c.project),
+		InsertedAt: c.project.CreatedAt, PgbouncerEnabled: hasPooler(c.project), SSLEnforced: a.sslEnforced(c.project.Project),
 	}, err
 }
 

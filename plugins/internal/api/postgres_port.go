@@ -11,6 +11,16 @@ type PostgresPort struct {
 	Port int32
 }
 
+// PlainText is what becomes of connections to the gateway's Postgres port without TLS.
+type PlainText int
+
+// What becomes of them.
+const (
+	PlainTextNowhere PlainText = iota // there is no such port
+	PlainTextTaken                    // each project says for itself
+	PlainTextRefused                  // the operator wants none
+)
+
 // defaultPostgresPort is the port that clients take where they are told none, and the only one that the CLI knows.
 const defaultPostgresPort = 5432
 

@@ -123,7 +123,7 @@ func (a *API) v2DatabaseConfig(ctx context.Context, p store.Project, set store.S
 	settings, err := overlay(PostgresSettings{}, set)
 	config := V2DatabaseConfig{
 		NetworkRestrictions: V2NetworkRestrictions{Entitlement: "allowed", Status: "applied", AllowedCIDRs: typed(allowed).Allowed},
-		PostgresSettings:    settings,
+		PostgresSettings:    settings, SSLEnforced: a.sslEnforced(p),
 	}
 	if p.DBVersion != nil {
 		config.MajorVersion, _ = strconv.Atoi(majorVersion(*p.DBVersion))

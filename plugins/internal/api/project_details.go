@@ -166,6 +166,7 @@ func (a *API) getProjectSettings(ctx context.Context, c *call, _ *refPath) (Proj
 		Ref: string(p.Ref), Name: p.Name, Status: string(p.Status), CloudProvider: p.CloudProvider, Region: a.regionOf(p.ProjectSummary),
 		InsertedAt: p.CreatedAt, IsSensitive: found.Sensitive, AppConfig: a.appConfig(p.Ref), JWTSecret: found.Secrets[store.SecretJWT],
 		DatabaseAddress: a.databaseAddress(found.DatabasePort), DBDNSName: a.settings.DatabaseHost, DBIPAddrConfig: "ipv4",
+		SSLEnforced: a.sslEnforced(c.project.Project),
 	}
 	settings.AppConfig.DBSchema = firstOf(postgrest.DBSchema)
 	if key, may := found.Secrets[store.SecretServiceKey]; may {

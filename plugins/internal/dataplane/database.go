@@ -18,7 +18,9 @@ type Naming struct {
 type Database struct {
 	Ref     store.Ref
 	Address netip.AddrPort
-	counts  *counts
+	// SSLEnforced: the project wants no connection in plain text.
+	SSLEnforced bool
+	counts      *counts
 }
 
 // Sent counts bytes that were sent to a client, as the project's.
@@ -58,7 +60,7 @@ func (g *Gateway) Database(named Naming, client netip.Addr) (Database, *Refusal)
 	if !p.targets[database].IsValid() { // as that of an installation that was adopted
 		return Database{}, elsewhere
 	}
-	return Database{Ref: p.Ref, Address: p.targets[database], counts: p.counts}, nil
+	return Database{Ref: p.Ref, Address: p.targets[database], SSLEnforced: p.SSLEnforced, counts: p.counts}, nil
 }
 
 func (g *Gateway) named(named Naming) (*project, *Refusal) {

@@ -93,6 +93,18 @@ func TestADatabaseIsGuardedAsItsProjectIs(t *testing.T) {
 	}
 }
 
+func TestADatabaseSaysWhetherItsProjectEnforcesTLS(t *testing.T) {
+	t.Parallel()
+	for _, enforced := range []bool{false, true} {
+		p := withDatabase(shopProject(), shopDatabase)
+		p.SSLEnforced = enforced
+		gateway, _ := open(t, newProjects(p))
+		found, refusal := gateway.Database(dataplane.Naming{Refs: []store.Ref{shop}}, netip.Addr{})
+		require.Nil(t, refusal)
+		require.Equal(t, enforced, found.SSLEnforced)
+	}
+}
+
 func TestWhatADatabaseSendsIsCountedAsTheProjects(t *testing.T) {
 	t.Parallel()
 	projects := newProjects(withDatabase(shopProject(), shopDatabase))

@@ -175,6 +175,18 @@ func TestADatabaseThatIsNotThereIsSaid(t *testing.T) {
 	require.Contains(t, w.log.String(), string(shop))
 }
 
+func TestPlainTextIsRefusedWhereTheProjectEnforcesTLS(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.decide(func(dataplane.Naming, netip.Addr) (dataplane.Database, *dataplane.Refusal) {
+		enforced := w.shop()
+		enforced.SSLEnforced = true
+		return enforced, nil
+	})
+	require.Equal(t, "SSL connection is required", w.refused(w.config(asShop)).Message)
+	w.connect(secured(w.config(asShop), ""))
+}
+
 func TestPlainTextIsRefusedWhereTLSIsRequired(t *testing.T) {
 	t.Parallel()
 	w := setup(t, func(s *pgproxy.Settings) { s.RequireTLS = true })

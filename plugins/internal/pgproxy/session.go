@@ -17,7 +17,7 @@ import (
 
 // start brings a client to the database of the project that it names, or tells it why it does not.
 func (p *Proxy) start(ctx context.Context, c *client, start *pgproto3.StartupMessage, begun func()) {
-	if p.settings.RequireTLS && !c.secure {
+	if p.settings.RequireTLS && !c.secure { // before anything is said of what is here
 		refuse(c, plainText)
 		return
 	}
@@ -25,6 +25,10 @@ func (p *Proxy) start(ctx context.Context, c *client, start *pgproto3.StartupMes
 	database, refused := p.projects.Database(named, c.address)
 	if refused != nil {
 		refuse(c, refusalOf(refused))
+		return
+	}
+	if database.SSLEnforced && !c.secure {
+		refuse(c, plainText)
 		return
 	}
 	leave, full := p.limits.take(database.Ref)
