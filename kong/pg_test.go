@@ -62,7 +62,7 @@ func TestASecretKeyRunsSQLInItsProjectsDatabase(t *testing.T) {
 	w.status(p, store.StatusActiveHealthy)
 	require.Eventually(t, func() bool {
 		return strings.Contains(string(query(p.secret.Key, "select 1").body), "password authentication failed")
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // startPostgresMeta starts it with a connection of its own that leads nowhere, as compose does, and returns its URL.

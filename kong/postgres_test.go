@@ -74,7 +74,7 @@ func (w postgresPort) connects(p project) *pgx.Conn {
 	require.Eventually(w.t, func() bool {
 		conn, err = w.connect(p)
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	return conn
 }
 
@@ -84,7 +84,7 @@ func (w postgresPort) isRefused(p project, code, message string) {
 	require.Eventually(w.t, func() bool {
 		_, err = w.connect(p)
 		return err != nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	var refusal *pgconn.PgError
 	require.ErrorAs(w.t, err, &refusal)
 	require.Equal(w.t, code, refusal.Code)
@@ -153,5 +153,5 @@ func TestTheNextPluginProcessTakesThePostgresPortOver(t *testing.T) {
 		traffic, err := w.store.ProjectTraffic(t.Context(), p.ID, time.Now().Add(-time.Hour), time.Now())
 		require.NoError(t, err)
 		return len(traffic) == 1 && traffic[0].Service == store.ServiceDatabase && traffic[0].Egress > 0 && traffic[0].Requests == 0
-	}, 15*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/plurabase/plurabase/store"
 )
 
-func TestARevokedKeyIsDeadWithinASecond(t *testing.T) {
+func TestARevokedKeyIsDeadAtOnce(t *testing.T) {
 	t.Parallel()
 	w := setupProjects(t)
 	p := w.project(store.ServiceRest)
@@ -24,7 +24,7 @@ func TestARevokedKeyIsDeadWithinASecond(t *testing.T) {
 	require.NoError(t, err)
 	revoked := time.Now()
 	w.becomes(http.StatusUnauthorized, p.host(), "/rest/v1/todos", "apikey", p.secret.Key)
-	require.Less(t, time.Since(revoked), time.Second)
+	require.Less(t, time.Since(revoked), heardWithin)
 	require.Equal(t, http.StatusOK, w.ask(p.host(), "/rest/v1/todos", "apikey", p.publishable.Key).status, "the other key goes on")
 }
 
@@ -53,7 +53,7 @@ func TestStreamsAndRedirectsGoThroughAsTheyAre(t *testing.T) {
 	require.Eventually(t, func() bool {
 		spoken = w.speak(p.host(), "/realtime/v1/websocket?vsn=1.0.0&apikey="+p.publishable.Key, "hello")
 		return spoken == "hello"
-	}, 10*time.Second, 50*time.Millisecond, spoken)
+	}, time.Minute, 50*time.Millisecond, spoken)
 }
 
 type zeros struct{}

@@ -130,8 +130,11 @@ func TestWhatIsRememberedIsWhatPostgresSays(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 }
 
-// TestEveryNodeHearsOfAChangeWithinASecond makes each change in one process, and waits for it in another.
-func TestEveryNodeHearsOfAChangeWithinASecond(t *testing.T) {
+// heardWithin is far more than it takes, for machines that are busy, and far less than anything is remembered for.
+const heardWithin = 10 * time.Second
+
+// TestEveryNodeHearsOfAChange makes each change in one process, and waits for it in another.
+func TestEveryNodeHearsOfAChange(t *testing.T) {
 	t.Parallel()
 	notFound := func(_ known, err error) bool { return err != nil }
 	for name, test := range map[string]struct {
@@ -160,7 +163,7 @@ func TestEveryNodeHearsOfAChangeWithinASecond(t *testing.T) {
 			before, err := n.read(t.Context())
 			require.False(t, test.seen(before, err))
 			execute(t, databaseURL, test.change)
-			require.Eventually(t, func() bool { return test.seen(n.read(t.Context())) }, time.Second, 5*time.Millisecond)
+			require.Eventually(t, func() bool { return test.seen(n.read(t.Context())) }, heardWithin, 5*time.Millisecond)
 		})
 	}
 }
@@ -219,7 +222,7 @@ func TestEveryNodeHearsOfAnApplicationThatIsRevoked(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := n.ProfileByAccessToken(t.Context(), tokens.AccessToken)
 		return errors.Is(err, store.ErrNotFound)
-	}, 5*time.Second, 5*time.Millisecond)
+	}, heardWithin, 5*time.Millisecond)
 }
 
 func TestAnExpiredTokenIsNotRemembered(t *testing.T) {
@@ -253,16 +256,12 @@ func TestNothingIsBelievedThatCannotBeHeardOf(t *testing.T) {
 	_, databaseURL, n := setupNodes(t, way.through)
 	way.swallow()
 	execute(t, databaseURL, `delete from platform.members`)
-	deadline := time.Now().Add(time.Second)
-	for time.Now().Before(deadline) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, _ = n.read(ctx) // right or wrong, while it is believed
-		cancel()
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	_, err := n.read(ctx)
-	require.ErrorIs(t, err, context.DeadlineExceeded, "it asks Postgres, and gets no answer")
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := n.read(ctx) // right or wrong, while it is believed
+		return errors.Is(err, context.DeadlineExceeded)
+	}, heardWithin, time.Millisecond, "it asks Postgres, and gets no answer")
 }
 
 func TestABrokenConnectionIsMadeAgain(t *testing.T) {
@@ -273,7 +272,7 @@ func TestABrokenConnectionIsMadeAgain(t *testing.T) {
 	require.Eventually(t, func() bool {
 		now, err := n.read(t.Context())
 		return err == nil && now.Membership.Role == store.RoleReadOnly
-	}, time.Second, 5*time.Millisecond)
+	}, heardWithin, 5*time.Millisecond)
 	n.warm(databaseURL)
 }
 

@@ -168,7 +168,7 @@ func startStoryOn(t *testing.T, postgres string) *story {
 		Provisioner: map[string]string{
 			"PLURABASE_RESYNC": "1s", "PLURABASE_LEASE": "4s",
 			// Apart from other platforms on this machine, and from what a killed Docker Engine may have left.
-			"PLURABASE_SUBNET_POOL": fmt.Sprintf("10.%d.%d.0/24", 214+rand.N(20), rand.N(256)),
+			"PLURABASE_SUBNET_POOL": fmt.Sprintf("10.%d.%d.0/22", 214+rand.N(20), 4*rand.N(64)), // three tools make projects at once
 		},
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})

@@ -44,5 +44,5 @@ func (w *world) realDatabase() {
 	require.Eventually(w.t, func() bool { // the server reads its settings again in its own time
 		trusted, err := pgx.Connect(w.t.Context(), address.String())
 		return err == nil && trusted.Close(w.t.Context()) == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }

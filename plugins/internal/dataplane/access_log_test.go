@@ -71,7 +71,7 @@ func TestWhatNginxSentIsCountedForTheProjectItWasOf(t *testing.T) {
 			sum += one.Egress
 		}
 		return sum == 1034
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 }
 
 // logged waits for so many requests to be written down, and returns them.
@@ -80,7 +80,7 @@ func logged(t *testing.T, s *projects, table *dataplane.Table, count int) []stor
 	require.Eventually(t, func() bool {
 		table.Flush(t.Context(), now)
 		return len(s.edgeLog) >= count
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	require.Len(t, s.edgeLog, count)
 	return s.edgeLog
 }
@@ -143,7 +143,7 @@ func TestAFloodIsLoggedInPart(t *testing.T) {
 	require.Eventually(t, func() bool { // what cannot be written down is put back each time, and leaves no more room
 		table.Flush(t.Context(), now)
 		return len(s.inVain) > 0 && s.inVain[len(s.inVain)-1].ProjectID == 2
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	s.failing = false
 	requests := logged(t, s, table, requestsKept+1)
 	require.Equal(t, []int64{1, 1, 1, 2}, []int64{requests[0].ProjectID, requests[1].ProjectID, requests[2].ProjectID, requests[3].ProjectID})

@@ -63,7 +63,7 @@ func (g *guarded) guess(client string, times int, key func(i int) string) {
 
 func (g *guarded) becomesBanned(client string) {
 	g.t.Helper()
-	require.Eventually(g.t, func() bool { return g.ask(shopHost, client, secretKey) == http.StatusForbidden }, 5*time.Second, time.Millisecond)
+	require.Eventually(g.t, func() bool { return g.ask(shopHost, client, secretKey) == http.StatusForbidden }, 30*time.Second, time.Millisecond)
 }
 
 func opaque(i int) string { return fmt.Sprintf("sb_secret_%022d_ABCDEFGH", i) }
@@ -154,7 +154,7 @@ func TestABanThatCouldNotBeWrittenIsMadeByTheNextGuess(t *testing.T) {
 		g.store.mutex.Lock()
 		defer g.store.mutex.Unlock()
 		return g.store.refused > 0
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	g.store.mutex.Lock()
 	g.store.failing = false
 	g.store.mutex.Unlock()

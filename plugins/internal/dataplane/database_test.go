@@ -118,7 +118,7 @@ func TestWhatADatabaseSendsIsCountedAsTheProjects(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, refusal := gateway.Database(dataplane.Naming{Refs: []store.Ref{shop}}, netip.Addr{})
 		return refusal != nil
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	found.Sent(2)
 	table.Flush(t.Context(), now)
 	require.Equal(t, []store.Traffic{{ProjectID: 1, Service: store.ServiceDatabase, Egress: 42}}, projects.traffic)

@@ -136,7 +136,7 @@ func TestWhatAKeyStandsForIsTakenUpAtOnce(t *testing.T) {
 	changed := shopProject()
 	changed.Keys = []store.GatewayKey{keyOf(3, workerKey, map[string]any{"role": "auditor"}), keyOf(1, publishable, nil)}
 	s.set(changed)
-	require.Eventually(t, func() bool { return role() == "auditor" }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return role() == "auditor" }, 30*time.Second, time.Millisecond)
 	table.Flush(t.Context(), now)
 	require.Contains(t, s.used, changed.Keys[0].ID, "and its use is not forgotten")
 }

@@ -42,7 +42,7 @@ func TestWhatIsAnnouncedIsTakenUp(t *testing.T) {
 	}
 	becomes := func(status int, host, key string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return ask(host, key) == status }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return ask(host, key) == status }, 30*time.Second, time.Millisecond)
 	}
 	becomes(http.StatusOK, shopHost, secretKey)
 
@@ -87,7 +87,7 @@ func TestAfterTheConnectionBrokeEverythingIsReadAnew(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, refusal := gateway.Route(dataplane.Request{Host: shopHost, Target: "/auth/v1/verify"})
 		return refusal != nil && refusal.Status == http.StatusNotFound
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 }
 
 func TestRequestsAndTheUseOfKeysAreWrittenDownOnce(t *testing.T) {

@@ -222,7 +222,7 @@ func open(t testing.TB, s *projects) (*dataplane.Gateway, *dataplane.Table) {
 	require.Eventually(t, func() bool {
 		_, refusal := gateway.Route(dataplane.Request{Target: "/", Host: "nobody"})
 		return refusal.Status != 503
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	return gateway, table
 }
 

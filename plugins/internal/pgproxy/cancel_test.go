@@ -27,7 +27,7 @@ func TestAQueryIsCancelledThroughTheProxy(t *testing.T) {
 	defer func() { _ = watcher.Close(context.Background()) }()
 	require.Eventually(t, func() bool {
 		return asked(t, watcher, `select exists(select from pg_stat_activity where query like '/* to be%' and datname = current_database())::text`) == "true"
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	require.NoError(t, conn.PgConn().CancelRequest(t.Context()))
 	var cancelled *pgconn.PgError
 	require.ErrorAs(t, <-answer, &cancelled)

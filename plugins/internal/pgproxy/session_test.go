@@ -81,7 +81,7 @@ func TestTheEndOfTheProcessLetsConnectionsFinish(t *testing.T) {
 			_ = refused.Close()
 		}
 		return err != nil
-	}, 5*time.Second, 5*time.Millisecond, "nobody new is taken")
+	}, 30*time.Second, 5*time.Millisecond, "nobody new is taken")
 	require.Equal(t, "1", asked(t, conn, "select '1'"))
 	require.NoError(t, conn.Close(t.Context()))
 	<-w.ended
@@ -104,7 +104,7 @@ func TestTheNextProcessTakesThePortWhileThisOneStillHasIt(t *testing.T) {
 		}
 		defer func() { _ = conn.Close(t.Context()) }()
 		return asked(t, conn, "select current_database()::text") == strings.TrimPrefix(after.direct.Path, "/")
-	}, 5*time.Second, 5*time.Millisecond)
+	}, 30*time.Second, 5*time.Millisecond)
 	require.Equal(t, "1", asked(t, held, "select '1'"))
 	require.NoError(t, held.Close(t.Context()))
 }
@@ -121,9 +121,9 @@ func TestAPortThatIsTakenIsTriedAgain(t *testing.T) {
 		w.proxy.Run(ctx, taken.Addr().String())
 	}()
 	defer func() { cancel(); <-ended }()
-	require.Eventually(t, func() bool { return strings.Contains(w.log.String(), "is not open") }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(w.log.String(), "is not open") }, 30*time.Second, time.Millisecond)
 	require.NoError(t, taken.Close())
 	w.address = taken.Addr().String()
-	require.Eventually(t, func() bool { return strings.Contains(w.log.String(), "is open") }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(w.log.String(), "is open") }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, w.connect(w.config(asShop)).Close(t.Context()))
 }
