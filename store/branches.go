@@ -207,7 +207,9 @@ func (s *Store) branchProject(ctx context.Context, tx pgx.Tx, actor Actor, paren
 		return Project{}, AuditEntry{}, err
 	}
 	for _, statement := range []string{
-		`update platform.projects set parent_id = $2 where id = $1`,
+		`update platform.projects b set parent_id = p.id, ssl_enforced = p.ssl_enforced from platform.projects p where b.id = $1 and p.id = $2`,
+		`insert into platform.network_restrictions (project_id, allowed, updated_at)
+			select $1, allowed, updated_at from platform.network_restrictions where project_id = $2`,
 		`insert into platform.project_members (project_id, profile_id, organization_id, role)
 			select $1, profile_id, organization_id, role from platform.project_members where project_id = $2`,
 	} {

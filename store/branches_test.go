@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,6 +29,11 @@ func TestABranchTakesOverWhatItsProjectHas(t *testing.T) {
 		_, err = l.store.UpdateProjectConfig(t.Context(), actor(l.profile, string(section)), project.Ref, section, settings)
 		require.NoError(t, err)
 	}
+	require.NoError(t, l.store.EnforceSSL(t.Context(), actor(l.profile, "enforce"), project.Ref, true))
+	restricted, err := l.store.RestrictNetwork(t.Context(), actor(l.profile, "restrict"), project.Ref, func([]netip.Prefix) []netip.Prefix {
+		return []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	})
+	require.NoError(t, err)
 	name, secret := "notes", "insert into vault values ('hush')"
 	made := l.branch(project.Ref, store.NewBranch{
 		Name: "feature", Secrets: store.SectionConfig{"STRIPE": "test"}, Migrations: []projectdb.Migration{{Version: "1", Name: &name, Statements: []string{secret}}},
@@ -39,6 +45,10 @@ func TestABranchTakesOverWhatItsProjectHas(t *testing.T) {
 	for claim.Project.Ref != made.Ref {
 		claim = l.claim()
 	}
+	require.True(t, claim.Project.SSLEnforced)
+	restrictions, err := l.store.NetworkRestrictions(t.Context(), claim.Project.ID)
+	require.NoError(t, err)
+	require.Equal(t, restricted.Allowed, restrictions.Allowed)
 	config, err := claim.Config(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[store.ConfigSection]store.SectionConfig{

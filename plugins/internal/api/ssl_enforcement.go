@@ -52,11 +52,11 @@ func (a *API) v1SSLEnforcement(_ context.Context, c *call, _ *refPath) (V1SSLEnf
 }
 
 func (a *API) v1EnforceSSL(ctx context.Context, c *call, in *enforceSSLInput) (V1SSLEnforcement, error) {
-	wanted := in.Body.RequestedConfig.Database
+	wanted, onPort := in.Body.RequestedConfig.Database, a.settings.PostgresPlainText != PlainTextNowhere && !c.project.Adopted()
 	switch {
-	case wanted && (a.settings.PostgresPlainText == PlainTextNowhere || c.project.Adopted()):
+	case wanted && !onPort:
 		return V1SSLEnforcement{}, problem.BadRequest("TLS is enforced at the gateway's Postgres port, and this project is not reached by one.")
-	case !wanted && a.settings.PostgresPlainText == PlainTextRefused:
+	case !wanted && onPort && a.settings.PostgresPlainText == PlainTextRefused:
 		return V1SSLEnforcement{}, problem.BadRequest("The platform's operator enforces TLS for every project.")
 	}
 	err := a.store.EnforceSSL(ctx, c.actor, c.project.Ref, wanted)
